@@ -1,0 +1,1 @@
+"""Arrays in, scores out: no I/O, no clock, no threads."""

@@ -1,0 +1,1 @@
+"""Where detectors and connectors meet: pipelines, the worker, the command."""
