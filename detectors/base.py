@@ -26,15 +26,14 @@ class Batch:
 
     slots: IntArray
     times: IntArray
-    values: FloatArray | UInt8Array
+    values: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.slots)
 
     def rows(self, index: IntArray | BoolArray | slice) -> "Batch":
         """The readings at `index`, in that order."""
-        values: FloatArray | UInt8Array = np.ascontiguousarray(self.values[index])
-        return Batch(self.slots[index], self.times[index], values)
+        return Batch(self.slots[index], self.times[index], np.ascontiguousarray(self.values[index]))
 
 
 @dataclass(frozen=True, slots=True)
