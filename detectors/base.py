@@ -55,6 +55,14 @@ class Evidence:
         return {name: column[at].tolist() for name, column in self.columns.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The verdict of a drift test: `statistic` (n,) over its limit, >= 1 is a decision, NaN = not tested."""
+
+    statistic: FloatArray
+    evidence: Evidence | None = None
+
+
 @dataclass(slots=True)
 class Scores:
     """One row per reading, in the batch's order.
@@ -65,7 +73,7 @@ class Scores:
     kind:          (n,)   into the detector's `kinds`
     expected:      (n, d) what the detector expected to read, in the unit of the values; None = it does not say
     contributions: (n, f) share of each of the detector's `features`; NaN = not explained; None = it never explains
-    drift:         (n,)   drift statistic over its limit; >= 1 is a drift decision; None = no drift test
+    drift:         what the drift test says of the same rows; None = no drift test
     evidence:      for some rows only; None = none
     """
 
@@ -75,19 +83,11 @@ class Scores:
     kind: IntArray
     expected: FloatArray | None = None
     contributions: FloatArray | None = None
-    drift: FloatArray | None = None
+    drift: Drift | None = None
     evidence: Evidence | None = None
 
     def __len__(self) -> int:
         return len(self.score)
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """The verdict of a drift test: `statistic` (n,) over its limit, >= 1 is a decision, NaN = not tested."""
-
-    statistic: FloatArray
-    evidence: Evidence | None = None
 
 
 class Parameters(Protocol):
@@ -105,8 +105,9 @@ class Detector(Parameters, Protocol[State]):
     its series untouched and yields NaN; what a row that is missing in part does, each detector says.
     """
 
-    kinds: ClassVar[tuple[str, ...]]
-    """What an alarm can be; `Scores.kind` counts into it."""
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What an alarm can be; `Scores.kind` counts into it."""
 
     def features(self, shape: tuple[int, ...]) -> tuple[str, ...]:
         """Names of the columns of `Scores.contributions`, empty where they are the variables themselves."""
