@@ -41,8 +41,8 @@ class Case:
             noise[row] += 0.5 * noise[row - 1]
         values = noise + 10.0 * (1 + np.arange(series))[:, None]
         order = rng.permuted(np.tile(np.arange(series), (rows, 1)), axis=1).ravel()
-        row = np.repeat(np.arange(rows, dtype=np.int64), series)
-        return Batch(order.astype(np.int64), row * np.int64(1_000_000_000), np.ascontiguousarray(values[row, order]))
+        at = np.repeat(np.arange(rows, dtype=np.int64), series)
+        return Batch(order.astype(np.int64), at * 1_000_000_000, np.ascontiguousarray(values[at, order]))
 
 
 CASES: list[Case] = [

@@ -25,12 +25,12 @@ def run(case: Case, batch: Batch, cuts: list[int], state: Any = None) -> tuple[S
 
 
 def joined(pieces: list[Scores]) -> Scores:
-    columns: Any = {}
+    columns: dict[str, Any] = {}
     for f in fields(Scores):
         parts = [getattr(piece, f.name) for piece in pieces]
         if f.name == "evidence" or any(part is None for part in parts):
-            columns[f.name] = None
-        elif f.name == "drift":
+            continue
+        if f.name == "drift":
             columns[f.name] = Drift(np.concatenate([part.statistic for part in parts]))
         else:
             columns[f.name] = np.concatenate(parts)
@@ -40,7 +40,7 @@ def joined(pieces: list[Scores]) -> Scores:
 def at(scores: Scores, rows: Any) -> Scores:
     columns = {f.name: getattr(scores, f.name) for f in fields(Scores) if f.name != "evidence"}
     drift = columns.pop("drift")
-    picked = {name: None if column is None else column[rows] for name, column in columns.items()}
+    picked: dict[str, Any] = {name: None if column is None else column[rows] for name, column in columns.items()}
     return Scores(**picked, drift=None if drift is None else Drift(drift.statistic[rows]))
 
 
@@ -214,7 +214,8 @@ def test_a_parameter_out_of_range_is_refused_by_name(case: Case, name: str, valu
 
 
 def test_every_method_stands_here_twice_and_all_its_parameters_are_refused_once() -> None:
-    for method in {case.method or type(case.detector) for case in CASES}:
+    methods: set[Any] = {case.method or type(case.detector) for case in CASES}
+    for method in methods:
         mine = [case for case in CASES if (case.method or type(case.detector)) is method]
         assert len(mine) >= 2, method
-        assert {name for case in mine for name in case.refused} == set(vars(method)["__struct_fields__"]), method
+        assert {name for case in mine for name in case.refused} == set(method.__struct_fields__), method
