@@ -97,7 +97,7 @@ class Gaussian(msgspec.Struct, frozen=True, kw_only=True, tag="gaussian"):
         alpha = 1.0 - 0.5 ** (1.0 / self.half_life)
         columns = (state.start, state.seen, state.mean, state.var, state.last, state.step)
         _walk(batch.slots, batch.values, *columns, alpha, self.limit, self.warm_up, score, alarm, expected, share)
-        return Scores(score, np.full(n, self.limit), alarm, np.zeros(n, np.int64), expected, share)
+        return Scores(score, np.full(n, float(self.limit)), alarm, np.zeros(n, np.int64), expected, share)
 
 
 @njit(cache=True, nogil=True)

@@ -6,8 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from detectors.adwin import ADWIN
 from detectors.base import Batch, Detector, FloatArray
 from detectors.gaussian import Gaussian
+from detectors.kswin import KSWIN
+from detectors.page_hinkley import PageHinkley
+from detectors.sprt import SPRT
+from detectors.watch import Watch
 
 Plant = Callable[[FloatArray, int], None]
 """Writes an anomaly that this detector is made for into the values (rows, d) of one series, at a row."""
@@ -16,6 +21,11 @@ Plant = Callable[[FloatArray, int], None]
 def spike(values: FloatArray, row: int) -> None:
     """One reading far off."""
     values[row] += 40.0
+
+
+def lasting_change(values: FloatArray, row: int) -> None:
+    """Another level from this row on."""
+    values[row:] += 40.0
 
 
 @dataclass(frozen=True)
@@ -53,4 +63,84 @@ CASES: list[Case] = [
         refused={"half_life": 0.5, "limit": 0.0, "warm_up": 15},
     ),
     Case(name="gaussian-turned", detector=Gaussian(half_life=20.0, limit=3.0, warm_up=16), warm_up=16, variables=3),
+    Case(
+        name="sprt",
+        detector=Watch(detector=Gaussian(), drift=SPRT()),
+        warm_up=300,
+        plant=lasting_change,
+        refused={
+            "p_null": 0.0,
+            "p_alt": 0.05,
+            "alpha": 1.0,
+            "beta": 1.0,
+            "restart_on_accept": "yes",
+            "bin_threshold": float("inf"),
+            "warm_up": 1,
+        },
+        method=SPRT,
+    ),
+    Case(
+        name="sprt-turned",
+        detector=Watch(
+            detector=Gaussian(warm_up=16),
+            drift=SPRT(
+                p_null=0.3, p_alt=0.4, alpha=0.01, beta=0.05, restart_on_accept=False, bin_threshold=1.2, warm_up=50
+            ),
+        ),
+        warm_up=16,
+        plant=lasting_change,
+        method=SPRT,
+    ),
+    Case(
+        name="adwin",
+        detector=Watch(detector=Gaussian(), drift=ADWIN()),
+        warm_up=131,
+        plant=lasting_change,
+        refused={"delta": 1.0, "clock": 0, "max_buckets": 0, "min_window_length": 0, "grace_period": -1},
+        method=ADWIN,
+    ),
+    Case(
+        name="adwin-turned",
+        detector=Watch(
+            detector=Gaussian(warm_up=16),
+            drift=ADWIN(delta=0.01, clock=8, max_buckets=3, min_window_length=3, grace_period=40),
+        ),
+        warm_up=63,
+        plant=lasting_change,
+        method=ADWIN,
+    ),
+    Case(
+        name="page-hinkley",
+        detector=Watch(detector=Gaussian(), drift=PageHinkley()),
+        warm_up=129,
+        plant=lasting_change,
+        refused={"min_instances": 0, "delta": -0.1, "threshold": 0.0, "alpha": 1.5, "mode": "sideways"},
+        method=PageHinkley,
+    ),
+    Case(
+        name="page-hinkley-turned",
+        detector=Watch(
+            detector=Gaussian(warm_up=16),
+            drift=PageHinkley(min_instances=20, delta=0.05, threshold=30.0, alpha=0.999, mode="up"),
+        ),
+        warm_up=35,
+        plant=lasting_change,
+        method=PageHinkley,
+    ),
+    Case(
+        name="kswin",
+        # by default, as River's, it finds a drift in about 800 readings of any clean stream, fewer than the checks feed
+        detector=Watch(detector=Gaussian(), drift=KSWIN(alpha=1e-5)),
+        warm_up=199,
+        plant=lasting_change,
+        refused={"alpha": 1.0, "window_size": 59, "stat_size": 0, "seed": -1},
+        method=KSWIN,
+    ),
+    Case(
+        name="kswin-turned",
+        detector=Watch(detector=Gaussian(warm_up=16), drift=KSWIN(alpha=0.001, window_size=40, stat_size=20, seed=3)),
+        warm_up=55,
+        plant=lasting_change,
+        method=KSWIN,
+    ),
 ]

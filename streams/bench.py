@@ -1,0 +1,156 @@
+"""Speed, size, and snapshot time of every method and of the embedded worker, on one core."""
+
+import asyncio
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from connectors.snapshots import FolderSnapshots
+
+from connectors.base import Column, Records, Snapshot
+from connectors.memory import MemorySink, MemorySnapshots
+from detectors import table
+from detectors.base import Batch, Scores
+from detectors.watch import Watch
+from streams.catalog import CALIBRATORS, DETECTORS, DRIFT_TESTS, method
+from streams.decode import decoder
+from streams.decode.formats import JSON
+from streams.pipeline import Limits, Pipeline, PipelineWatch
+from streams.policy import AlertPolicy
+from streams.worker import Worker
+
+SIZES = (100, 10_000, 1_000_000)
+"""series"""
+
+BATCH = 100_000
+"""readings"""
+
+MOST_BYTES = 2 << 30
+"""A state larger than this is not measured."""
+
+Figures = dict[str, float]
+
+
+def measure(*, quick: bool) -> dict[str, Any]:
+    """Figures of all methods by dotted name, and the machine."""
+    figures: Figures = {}
+    for catalog, what in ((DETECTORS, "detector"), (CALIBRATORS, "calibrator"), (DRIFT_TESTS, "drift test")):
+        for tag in catalog:
+            figures |= _stage(tag, method(catalog, what, {"type": tag}), quick)
+    figures["embedded.readings_per_s"] = embedded(rounds=2 if quick else 7)
+    return {"machine": machine(), "figures": figures}
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "cpu": cpu[0].partition(": ")[2] if cpu else platform.processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+    }
+
+
+def _stage(tag: str, stage: Any, quick: bool) -> Figures:
+    size = table.size(stage.init(1, (1,)))
+    figures: Figures = {f"{tag}.state_bytes_per_series": size}
+    for series in SIZES[:2] if quick and tag != "gaussian" else SIZES:
+        if size * series > MOST_BYTES:
+            continue
+        suffix = "" if series == 10_000 else f"_{series}"
+        figures[f"{tag}.readings_per_s{suffix}"] = _rate(tag, stage, series, 3 if quick else 9)
+    return figures | _snapshot(tag, stage, 10_000)
+
+
+def _batches(series: int) -> Iterator[Batch]:
+    rng = np.random.default_rng(1)
+    while True:
+        values = rng.normal(20.0, 1.0, (BATCH, 1))
+        yield Batch(rng.integers(0, series, BATCH), np.zeros(BATCH, np.int64), values)
+
+
+def _rate(tag: str, stage: Any, series: int, rounds: int) -> float:
+    """Readings/s, median of the rounds. A calibrator or drift test is fed with scores made beforehand."""
+    state = stage.init(series, (1,))
+    batches = _batches(series)
+    update = _update(tag, stage, state)
+    # every series past its warm-up where that takes few readings; else a part of them, as in production
+    for _ in range(min(8, 1 + 400 * series // BATCH)):
+        update(next(batches))
+    times = []
+    for _ in range(rounds):
+        batch = next(batches)
+        begun = time.perf_counter()
+        update(batch)
+        times.append(time.perf_counter() - begun)
+    return BATCH / statistics.median(times)
+
+
+def _update(tag: str, stage: Any, state: Any) -> Callable[[Batch], Any]:
+    if tag in DETECTORS:
+        return lambda batch: stage.update(state, batch)
+    rng = np.random.default_rng(2)
+    n = BATCH
+    score = np.abs(rng.normal(size=n))
+    scores = Scores(score, np.full(n, 6.0), np.zeros(n, np.bool_), np.zeros(n, np.int64))
+    return lambda batch: stage.update(state, batch, scores)
+
+
+def _snapshot(tag: str, stage: Any, series: int) -> Figures:
+    """Seconds to write the states of so many series to a folder, and to read them again."""
+    state = stage.init(series, (1,))
+    if table.size(state) > MOST_BYTES:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        snapshots = FolderSnapshots(folder)
+        begun = time.perf_counter()
+        snapshots.write("bench", Snapshot(epoch=1, generation=1, offset=0, parts={"state": table.dump(state)}))
+        written = time.perf_counter()
+        found = snapshots.read("bench")
+        assert found is not None
+        table.load(stage.init(0, (1,)), dict(found.parts["state"]))
+        read = time.perf_counter()
+    return {f"{tag}.snapshot_s": written - begun, f"{tag}.restore_s": read - written}
+
+
+def embedded(rounds: int) -> float:
+    """Readings/s of decode + gaussian + alert policy, from JSON bytes in memory, three fields, time included."""
+    watch = PipelineWatch(watch=Watch(name="level", detector=method(DETECTORS, "detector", {"type": "gaussian"})))
+    pipeline = Pipeline(
+        name="bench", topic="bench", decoder=decoder(JSON(series="series", values="value")), watches=(watch,),
+        policy=AlertPolicy(), limits=Limits(silence_after=3600 * 10**9),
+    )  # fmt: skip
+    slices = list(_json_slices(400_000, 1000))
+    rates = [400_000 / asyncio.run(_timed(pipeline, slices)) for _ in range(rounds + 1)]
+    return statistics.median(rates[1:])
+
+
+async def _timed(pipeline: Pipeline, slices: list[Records]) -> float:
+    worker = Worker(pipeline=pipeline, topic="bench", identity="bench", sink=MemorySink(), snapshots=MemorySnapshots())
+    await worker.assign(0)
+    begun = time.perf_counter()
+    for records in slices:
+        await worker.process([records])
+    took = time.perf_counter() - begun
+    await worker.close()
+    return took
+
+
+def _json_slices(readings: int, series: int, size: int = 10_000) -> Iterator[Records]:
+    values = np.random.default_rng(0).normal(20.0, 1.0, readings)
+    for begin in range(0, readings, size):
+        rows = range(begin, begin + size)
+        written = [
+            b'{"series":"s%05d","time":%.3f,"value":%.2f}' % (i % series, 1.7e9 + i // series, values[i]) for i in rows
+        ]
+        times = np.array([(1_700_000_000 + i // series) * 10**9 for i in rows])
+        yield Records("bench", 0, np.array(rows), Column.of([None] * size), Column.of(written), times)

@@ -1,0 +1,138 @@
+"""Configuration to pipelines and sources."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from connectors.host import Host
+from connectors.recordings import Recording
+
+from connectors.base import Source
+from detectors import table
+from detectors.watch import Watch
+from streams.catalog import CALIBRATORS, DETECTORS, DRIFT_TESTS, method
+from streams.config import (
+    Config,
+    ConfigError,
+    HostSource,
+    OverrideSection,
+    PipelineSection,
+    WatchSection,
+    nanoseconds,
+)
+from streams.decode import decoder
+from streams.decode.formats import JSON
+from streams.pipeline import Limits, Override, Pipeline, PipelineWatch
+from streams.rows import FOREVER
+
+
+def pipeline(name: str, section: PipelineSection) -> Pipeline:
+    """A pipeline of the configuration. Raises ConfigError with the key that is wrong."""
+    where = f"pipelines.{name}"
+    if not section.watches:
+        raise ConfigError(f"{where}.watches: a pipeline needs at least one watch")
+    names = [watch.name for watch in section.watches]
+    for n in names:
+        if names.count(n) > 1:
+            raise ConfigError(f"{where}.watches: two are called {n!r}; names tell alerts apart")
+    decode = decoder(section.decode)
+    watches = tuple(
+        _watch(f"{where}.watches[{i}]", watch, len(decode.variables)) for i, watch in enumerate(section.watches)
+    )
+    try:
+        limits = Limits(
+            lateness=nanoseconds(section.lateness),
+            future=nanoseconds(section.future),
+            silence_after=FOREVER if section.silence_after is None else nanoseconds(section.silence_after),
+            forget_after=FOREVER if section.forget_after is None else nanoseconds(section.forget_after),
+            max_series=section.max_series,
+        )
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return Pipeline(
+        name=name, topic=section.topic, decoder=decode, watches=watches, policy=section.alerts, limits=limits,
+        asset=section.asset, include=tuple(section.include), exclude=tuple(section.exclude), scores=section.scores,
+    )  # fmt: skip
+
+
+def _stage(catalog: dict[str, str], what: str, where: str, described: dict[str, Any] | None) -> Any:
+    if described is None:
+        return None
+    try:
+        return method(catalog, what, described)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _watch(where: str, section: WatchSection, variables: int) -> PipelineWatch:
+    watch = Watch(
+        name=section.name,
+        detector=_stage(DETECTORS, "detector", f"{where}.detector", section.detector),
+        calibrator=_stage(CALIBRATORS, "calibrator", f"{where}.calibrator", section.calibrator),
+        drift=_stage(DRIFT_TESTS, "drift test", f"{where}.drift", section.drift),
+    )
+    overrides = tuple(
+        _override(f"{where}.overrides[{i}]", section, other, watch, variables)
+        for i, other in enumerate(section.overrides)
+    )
+    return PipelineWatch(watch=watch, overrides=overrides)
+
+
+def _override(where: str, section: WatchSection, other: OverrideSection, watch: Watch, variables: int) -> Override:
+    """The watch with other parameters. All variants share one state, so an override cannot change its form."""
+    changed = WatchSection(
+        name=section.name,
+        detector=section.detector | other.detector,
+        calibrator=_over(f"{where}.calibrator", section.calibrator, other.calibrator),
+        drift=_over(f"{where}.drift", section.drift, other.drift),
+    )
+    varied = _watch(where, changed, variables).watch
+    mine, theirs = (table.dump(w.init(1, (variables,))) for w in (varied, watch))
+    forms = [{name: (array.dtype, array.shape) for name, array in dump.items()} for dump in (mine, theirs)]
+    if forms[0] != forms[1]:
+        raise ConfigError(f"{where}: changes the form of the state; make it a watch or a pipeline of its own")
+    return Override(series=other.series, watch=varied)
+
+
+def _over(where: str, base: dict[str, Any] | None, other: dict[str, Any]) -> dict[str, Any] | None:
+    if other and base is None:
+        raise ConfigError(f"{where}: the watch has no such stage to override")
+    return None if base is None else base | other
+
+
+def source(name: str, section: PipelineSection, folder: Path) -> Source:
+    """The source of an embedded pipeline; relative paths start from `folder`. Raises ConfigError."""
+    where = f"pipelines.{name}.source"
+    if section.source is None:
+        raise ConfigError(f'{where}: to run embedded, say where records come from, such as {{ type = "host" }}')
+    if isinstance(section.source, HostSource):
+        return Host(topic=section.topic, interval=nanoseconds(section.source.every) / 1e9)
+    paths = [path for pattern in section.source.paths for path in _expand(folder, pattern, where)]
+    recording = section.source
+    return Recording(paths, topic=section.topic, speed=recording.speed, time=recording.time, series=recording.series)
+
+
+def _expand(folder: Path, pattern: str, where: str) -> list[Path]:
+    path = folder / pattern
+    found = sorted(path.parent.glob(path.name))
+    if not found:
+        raise ConfigError(f"{where}.paths: there is no file {path}")
+    return found
+
+
+def replayed(section: PipelineSection, path: Path) -> PipelineSection:
+    """The section with decoding for a recording in columns, whose rows arrive as flat JSON objects."""
+    if path.suffix not in (".csv", ".parquet") or isinstance(section.decode, JSON):
+        return section
+    decode = section.decode
+    series = tuple(part.removeprefix("@") for part in decode.series) or ("@key",)
+    flat = JSON(series=series, time=getattr(decode, "time", "time"), values=decode.values, unit=decode.unit)
+    return msgspec.structs.replace(section, decode=flat)
+
+
+def pipelines(config: Config, path: Path) -> dict[str, Pipeline]:
+    """All pipelines of a configuration. Raises ConfigError with the name of the file."""
+    try:
+        return {name: pipeline(name, section) for name, section in config.pipelines.items()}
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None

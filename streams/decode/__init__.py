@@ -1,0 +1,60 @@
+"""Record bytes to readings, by column; what cannot be read becomes a reject with a named reason."""
+
+from streams.decode.csv_rows import CSVRows
+from streams.decode.formats import CSV, JSON, KEY, RECORD_TIME, Format, LineProtocol, Telegraf, several
+from streams.decode.found import KEY_PATH, Plan
+from streams.decode.json_objects import ObjectDecoder
+from streams.decode.line_protocol import Lines
+from streams.decode.readings import REASONS, Decoded, Decoder, Readings, Reject
+from streams.decode.rowwise import Limits, RowDecoder
+from streams.decode.shape import path_of
+from streams.decode.telegraf import telegraf
+
+__all__ = [
+    "CSV",
+    "JSON",
+    "REASONS",
+    "Decoded",
+    "Decoder",
+    "Format",
+    "LineProtocol",
+    "Readings",
+    "Reject",
+    "Telegraf",
+    "decoder",
+]
+
+
+def decoder(format: Format) -> Decoder:
+    """The decoder of a format. Raises ValueError if its fields cannot be read from one object."""
+    if isinstance(format, JSON):
+        return _json(format)
+    if isinstance(format, Telegraf):
+        return telegraf(format)
+    limits = Limits(
+        series=several(format.series) or (KEY,),
+        unit=format.unit,
+        record_time=isinstance(format, LineProtocol) or format.time == RECORD_TIME,
+        max_bytes=format.max_bytes,
+        max_name=format.max_name,
+    )
+    rows = Lines(format) if isinstance(format, LineProtocol) else CSVRows(format)
+    return RowDecoder(format=rows, variables=several(format.values), limits=limits)
+
+
+def _json(format: JSON) -> Decoder:
+    variables = several(format.values)
+    plan = Plan(
+        series=tuple(KEY_PATH if part == KEY else path_of(part) for part in several(format.series) or (KEY,)),
+        time=None if format.time == RECORD_TIME else path_of(format.time),
+        values=tuple(path_of(name) for name in variables),
+        unit=format.unit,
+        max_name=format.max_name,
+    )
+    return ObjectDecoder(
+        plan=plan,
+        items=path_of(format.items) if format.items else (),
+        variables=variables,
+        max_bytes=format.max_bytes,
+        synonyms=lambda field: [path_of(field)],
+    )

@@ -1,0 +1,113 @@
+"""The same worker over recordings and host telemetry, without Kafka."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from connectors.base import Alert, Alerts, Records, Refused, Rows, Sink, Snapshots, Source
+from streams.pipeline import Pipeline
+from streams.restore import Changed
+from streams.start import OtherSource
+from streams.worker import DEATHS, Worker
+
+log = structlog.get_logger()
+
+RESTARTS = 2 * DEATHS + 4
+"""Enough to find a record that kills, and a second one; a worker that still dies needs a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A pipeline, where its records come from, and where all else goes. `every`: seconds between checkpoints."""
+
+    pipeline: Pipeline
+    source: Source
+    sink: Sink
+    snapshots: Snapshots
+    every: float = 10.0
+    strict: bool = False
+    on_records: Callable[[Records], None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcing:
+    """A sink that passes everything on, and tells of alerts once they are accepted."""
+
+    sink: Sink
+    tell: Callable[[Sequence[Alert]], None]
+
+    async def write(self, rows: Rows) -> Refused:
+        refused = await self.sink.write(rows)
+        if isinstance(rows, Alerts):
+            self.tell(rows.rows)
+        return refused
+
+    async def close(self) -> None:
+        await self.sink.close()
+
+
+async def run(job: Job, stop: asyncio.Event) -> None:
+    """Work until the source ends or `stop` is set, then checkpoint and leave.
+
+    A worker that dies is started again from its snapshots, at most RESTARTS times.
+    """
+    for restart in range(RESTARTS + 1):
+        worker = Worker(
+            pipeline=job.pipeline, topic=job.source.topic, identity=job.source.identity, sink=job.sink,
+            snapshots=job.snapshots, strict=job.strict,
+        )  # fmt: skip
+        try:
+            await _work(worker, job, stop)
+        except (OtherSource, Changed):
+            raise
+        except Exception as error:
+            log.error("worker_died", pipeline=job.pipeline.name, error=f"{type(error).__name__}: {error}")
+            if restart == RESTARTS:
+                raise
+        else:
+            return
+        finally:
+            await worker.close()
+
+
+async def _work(worker: Worker, job: Job, stop: asyncio.Event) -> None:
+    start, endless = {}, False
+    for partition in job.source.partitions:
+        bounds = job.source.bounds(partition)
+        start[partition] = await worker.assign(partition, bounds=bounds)
+        endless |= bounds[1] is None
+    records = job.source.read(start)
+    saved = time.monotonic()
+    while not stop.is_set():
+        slice_ = await _next(records, stop, 1.0 if endless else None, worker.idle)
+        if slice_ is None:
+            break
+        await worker.process([slice_])
+        job.on_records(slice_)
+        # writing snapshots may take a tenth of the time at most
+        if time.monotonic() - saved >= max(job.every, 9 * worker.checkpoint_s):
+            await worker.checkpoint()
+            saved = time.monotonic()
+    for partition in job.source.partitions:
+        if await worker.revoke(partition) is None:
+            log.error("not_saved", pipeline=job.pipeline.name, partition=partition)
+
+
+async def _next(
+    records: AsyncIterator[Records], stop: asyncio.Event, pause: float | None, idle: Callable[[int], Awaitable[None]]
+) -> Records | None:
+    """The next slice; None when there are no more, or when `stop` was set first. `idle` runs every `pause` seconds."""
+    coming = asyncio.ensure_future(anext(records, None))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        while not coming.done() and not stop.is_set():
+            done, _ = await asyncio.wait([coming, stopping], timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                await idle(time.time_ns())
+        return coming.result() if coming.done() else None
+    finally:
+        stopping.cancel()
+        coming.cancel()
