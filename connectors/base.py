@@ -204,10 +204,17 @@ class SinkBusy(Exception):
 class Source(Protocol):
     """Where records come from: a recording, this machine, a topic."""
 
-    topic: str
-    identity: str
-    """what a snapshot remembers, so that its offsets are never applied to something else"""
-    partitions: Sequence[int]
+    @property
+    def topic(self) -> str:
+        """Where the records come from, as in Records."""
+
+    @property
+    def identity(self) -> str:
+        """What a snapshot remembers, so that its offsets are never applied to something else."""
+
+    @property
+    def partitions(self) -> Sequence[int]:
+        """Numbers of the partitions."""
 
     def bounds(self, partition: int) -> tuple[int, int | None]:
         """First offset that can be read, and one past the last; None = it has no end."""

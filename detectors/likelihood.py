@@ -79,8 +79,8 @@ class Likelihood(msgspec.Struct, frozen=True, kw_only=True, tag="likelihood"):
     every series. Fails for a single reading that is far off: its weight in the average is 1 / window, so it is
     overlooked where scores are restless; and where anomalies are so frequent that they become usual.
 
-    Scores enter as min(1, max(0, score / threshold)). For a z-score with limit 6 that is |z| / 6; a raw score of HTM has
-    threshold 1 and enters as it is. The mean and variance of the average are plain until `period` scores, then
+    Scores enter as min(1, max(0, score / threshold)). For a z-score with limit 6 that is |z| / 6; a raw score of HTM
+    has threshold 1 and enters as it is. The mean and variance of the average are plain until `period` scores, then
     exponential; the mean is never taken below 0.03, the variance never below 0.0003.
 
     Score: log10 of the upper tail of the normal distribution over -10, so that 0.5 is a tail of 1e-5. It is the
@@ -106,8 +106,9 @@ class Likelihood(msgspec.Struct, frozen=True, kw_only=True, tag="likelihood"):
     >>> scores.score[[14, 15, 39, 40, 41, 42, 43]].round(3), scores.alarm[-5:]
     (array([  nan, 0.03 , 0.03 , 3.042, 0.3  , 0.3  , 0.3  ]), array([False,  True,  True,  True,  True]))
 
-    Source: Ahmad, Lavin, Purdy and Agha, Neurocomputing 262 (2017), section 2.2, equations 4 to 6; floors, log scale and red
-    filter after Numenta's code; running moments in the place of the stored history after htm.core's streaming form.
+    Source: Ahmad, Lavin, Purdy and Agha, Neurocomputing 262 (2017), "Computing anomaly likelihood"; floors, log scale
+    and red filter after Numenta's code; running moments in the place of the stored history after htm.core's streaming
+    form.
     """
 
     window: int = 20

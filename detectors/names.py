@@ -37,7 +37,7 @@ class NameTable(NamedTuple):
     counts: IntArray
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _hash(data: UInt8Array, start: int, end: int) -> int:
     """FNV-1a, 64 bit; 0 <= hash < 2**63."""
     h = np.uint64(14695981039346656037)
@@ -46,70 +46,87 @@ def _hash(data: UInt8Array, start: int, end: int) -> int:
     return int((h ^ (h >> np.uint64(32))) & np.uint64(0x7FFFFFFFFFFFFFFF))
 
 
-@njit(cache=True, nogil=True)
-def _same(names: NameTable, row: int, data: UInt8Array, start: int, end: int) -> bool:
-    first = names.starts[row]
-    if names.ends[row] - first != end - start:
-        return False
-    for i in range(end - start):
-        if names.pool[first + i] != data[start + i]:
-            return False
-    return True
-
-
-@njit(cache=True, nogil=True)
-def find(names: NameTable, data: UInt8Array, start: int, end: int) -> tuple[int, int]:
+@njit(cache=True, nogil=True, inline="always")
+def _find(
+    table: IntArray,
+    pool: UInt8Array,
+    firsts: IntArray,
+    lasts: IntArray,
+    data: UInt8Array,
+    start: int,
+    end: int,
+) -> tuple[int, int]:
     """(row, place in the table) of this name; row FREE if it is not there, with the place where it would go."""
-    mask = names.table.size - 1
+    mask = table.size - 1
+    size = end - start
     place = _hash(data, start, end) & mask
     while True:
-        row = int(names.table[place])
-        if row == FREE or _same(names, row, data, start, end):
-            return row, place
+        row = table[place]
+        if row == FREE:
+            return FREE, place
+        if lasts[row] - firsts[row] == size:
+            first, differ = firsts[row], np.uint8(0)
+            for i in range(size):  # without a branch, so that it is done many bytes at a time
+                differ |= pool[first + i] ^ data[start + i]
+            if differ == 0:
+                return row, place
         place = (place + 1) & mask
 
 
-@njit(cache=True, nogil=True)
-def find_or_add(names: NameTable, data: UInt8Array, start: int, end: int, most: int) -> int:
+@njit(cache=True, nogil=True, inline="always")
+def find_or_add(
+    table: IntArray,
+    pool: UInt8Array,
+    firsts: IntArray,
+    lasts: IntArray,
+    freed: IntArray,
+    counts: IntArray,
+    data: UInt8Array,
+    start: int,
+    end: int,
+    most: int,
+) -> int:
     """Row of this name, a new one if need be; FULL if there are `most` names already.
 
+    Takes the arrays of a NameTable one by one: taking them out of the tuple for each name would cost ten times as much.
     There must be room in every array (Names.reserve).
     """
-    row, place = find(names, data, start, end)
+    row, place = _find(table, pool, firsts, lasts, data, start, end)
     if row != FREE:
         return int(row)
-    counts = names.counts
     if counts[USED] - counts[FREED] >= most:
         return FULL
     if counts[FREED] > 0:
         counts[FREED] -= 1
-        row = names.freed[counts[FREED]]
+        row = freed[counts[FREED]]
     else:
         row = counts[USED]
         counts[USED] += 1
     first = counts[BYTES]
     for i in range(end - start):
-        names.pool[first + i] = data[start + i]
-    names.starts[row], names.ends[row] = first, first + end - start
+        pool[first + i] = data[start + i]
+    firsts[row], lasts[row] = first, first + end - start
     counts[BYTES] = first + end - start
-    names.table[place] = row
+    table[place] = row
     return int(row)
 
 
 @njit(cache=True, nogil=True)
 def _fill(names: NameTable) -> None:
-    names.table[:] = FREE
-    for row in range(names.counts[USED]):
-        if names.starts[row] != FREE:
-            _, place = find(names, names.pool, names.starts[row], names.ends[row])
-            names.table[place] = row
+    table, pool, firsts, lasts, _, counts = names
+    table[:] = FREE
+    for row in range(counts[USED]):
+        if firsts[row] != FREE:
+            _, place = _find(table, pool, firsts, lasts, pool, firsts[row], lasts[row])
+            table[place] = row
 
 
 @njit(cache=True, nogil=True)
 def _add_all(names: NameTable, data: UInt8Array, starts: IntArray, ends: IntArray, most: int) -> IntArray:
+    table, pool, firsts, lasts, freed, counts = names
     rows = np.empty(starts.size, np.int64)
     for i in range(starts.size):
-        rows[i] = find_or_add(names, data, starts[i], ends[i], most)
+        rows[i] = find_or_add(table, pool, firsts, lasts, freed, counts, data, starts[i], ends[i], most)
     return rows
 
 

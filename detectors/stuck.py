@@ -34,8 +34,8 @@ class Stuck(msgspec.Struct, frozen=True, kw_only=True, tag="stuck"):
     before it. Valves, setpoints and modes, whose normal runs are long, thus calibrate themselves: a run that alarmed is
     learned as long as it was when the alarm began, so the same variable next alarms at `factor` times that. Such
     a variable is wrong about once for each power of `factor` between `readings` and its longest run, never again
-    after, and one long outage does not make it blind. A variable that is missing is passed over: it neither
-    prolongs nor ends a run.
+    after, and one long outage does not make it blind. The first run, which cannot alarm, counts in full. A variable
+    that is missing is passed over: it neither prolongs nor ends a run.
 
     Score: length of the run over the length needed, 1 at the alarm; the worst variable counts. 0 at a change.
     Contributions: shares of these ratios.

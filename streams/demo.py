@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,7 @@ def run_demo(
 
     async def work(stop: asyncio.Event) -> None:
         for demo in ready:
-            name = demo.pipeline.name
-            lines.append(await play(demo, folder, stop, tell, lambda records, name=name: on_records(name, records)))
+            lines.append(await play(demo, folder, stop, tell, partial(on_records, demo.pipeline.name)))
             if stop.is_set():
                 return
 

@@ -83,8 +83,7 @@ class Cut(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _leave(seen_links: tuple[IntArray, IntArray, NDArray[np.int8]], marks: IntArray, slot: int) -> None:
-    previous, following, queue = seen_links
+def _leave(previous: IntArray, following: IntArray, queue: NDArray[np.int8], marks: IntArray, slot: int) -> None:
     q = queue[slot] - 1
     before, after = previous[slot], following[slot]
     if before == NONE:
@@ -100,8 +99,9 @@ def _leave(seen_links: tuple[IntArray, IntArray, NDArray[np.int8]], marks: IntAr
 
 
 @njit(cache=True, nogil=True)
-def _join(seen_links: tuple[IntArray, IntArray, NDArray[np.int8]], marks: IntArray, slot: int, which: int) -> None:
-    previous, following, queue = seen_links
+def _join(
+    previous: IntArray, following: IntArray, queue: NDArray[np.int8], marks: IntArray, slot: int, which: int
+) -> None:
     q = which - 1
     tail = marks[LAST + q]
     previous[slot], following[slot], queue[slot] = tail, NONE, which
@@ -155,7 +155,8 @@ def admit(
     Returns the record and reading to go on from, and the number of events.
     """
     silence_after, forget_after, max_series = limits
-    queue = links[2]
+    table, pool, firsts, lasts, freed, used = names
+    previous, following, queue = links
     count = 0
     while record < record_times.size:
         marks[CLOCK] = max(marks[CLOCK], record_times[record])
@@ -165,8 +166,8 @@ def admit(
             if count >= most:
                 return record, reading, count
             slot = marks[FIRST]
-            _leave(links, marks, slot)
-            _join(links, marks, slot, SILENT)
+            _leave(previous, following, queue, marks, slot)
+            _join(previous, following, queue, marks, slot, SILENT)
             _note(events, count, SILENCE, slot, record, clocks_heard, offsets_heard)
             count += 1
         oldest = FIRST if silence_after == FOREVER else FIRST + 1
@@ -175,14 +176,16 @@ def admit(
             if count >= most:
                 return record, reading, count
             slot = marks[oldest]
-            _leave(links, marks, slot)
+            _leave(previous, following, queue, marks, slot)
             _note(events, count, FORGOTTEN, slot, record, clocks_heard, offsets_heard)
             count += 1
             forgotten = True
         if forgotten:
             return record, reading, count
         while reading < reading_records.size and reading_records[reading] == record:
-            slot = find_or_add(names, data, starts[reading], ends[reading], max_series)
+            slot = find_or_add(
+                table, pool, firsts, lasts, freed, used, data, starts[reading], ends[reading], max_series
+            )
             slots[reading] = slot
             reading += 1
             if slot == FULL:
@@ -191,8 +194,8 @@ def admit(
                 _note(events, count, HEARD, slot, record, clocks_heard, offsets_heard)
                 count += 1
             if queue[slot] != NOWHERE:
-                _leave(links, marks, slot)
-            _join(links, marks, slot, ACTIVE)
+                _leave(previous, following, queue, marks, slot)
+            _join(previous, following, queue, marks, slot, ACTIVE)
             clocks_heard[slot], offsets_heard[slot] = clock, record_offsets[record]
         record += 1
     return record, reading, count

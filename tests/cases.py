@@ -10,9 +10,13 @@ from detectors.adwin import ADWIN
 from detectors.base import Batch, Detector, FloatArray
 from detectors.gaussian import Gaussian
 from detectors.kswin import KSWIN
+from detectors.likelihood import Likelihood
 from detectors.page_hinkley import PageHinkley
+from detectors.range import Range
 from detectors.sprt import SPRT
+from detectors.stuck import Stuck
 from detectors.watch import Watch
+from detectors.windowed_likelihood import WindowedLikelihood
 
 Plant = Callable[[FloatArray, int], None]
 """Writes an anomaly that this detector is made for into the values (rows, d) of one series, at a row."""
@@ -26,6 +30,11 @@ def spike(values: FloatArray, row: int) -> None:
 def lasting_change(values: FloatArray, row: int) -> None:
     """Another level from this row on."""
     values[row:] += 40.0
+
+
+def frozen(values: FloatArray, row: int) -> None:
+    """The same reading from this row on."""
+    values[row:] = values[row]
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,70 @@ CASES: list[Case] = [
         refused={"half_life": 0.5, "limit": 0.0, "warm_up": 15},
     ),
     Case(name="gaussian-turned", detector=Gaussian(half_life=20.0, limit=3.0, warm_up=16), warm_up=16, variables=3),
+    Case(name="range", detector=Range(), warm_up=100, refused={"margin": -0.1, "warm_up": 1}),
+    Case(name="range-turned", detector=Range(margin=0.2, warm_up=30), warm_up=30, variables=3),
+    Case(
+        name="stuck",
+        detector=Stuck(),
+        warm_up=1,
+        plant=frozen,
+        refused={"readings": 0, "tolerance": -1.0, "factor": 0.5},
+    ),
+    Case(
+        name="stuck-turned",
+        detector=Stuck(readings=5, tolerance=0.5, factor=2.0),
+        warm_up=1,
+        variables=3,
+        plant=frozen,
+    ),
+    Case(
+        name="likelihood",
+        detector=Watch(detector=Gaussian(), calibrator=Likelihood()),
+        warm_up=488,
+        plant=lasting_change,
+        refused={"window": 0, "period": 0, "learning": -1, "estimation": 0, "limit": 0.0, "red_filter": "yes"},
+        method=Likelihood,
+    ),
+    Case(
+        name="likelihood-turned",
+        detector=Watch(
+            detector=Gaussian(warm_up=16),
+            calibrator=Likelihood(window=5, period=60, learning=20, estimation=30, limit=0.8, red_filter=False),
+        ),
+        warm_up=66,
+        variables=2,
+        plant=lasting_change,
+        method=Likelihood,
+    ),
+    Case(
+        name="windowed-likelihood",
+        detector=Watch(detector=Gaussian(), calibrator=WindowedLikelihood()),
+        warm_up=488,
+        plant=lasting_change,
+        refused={
+            "window": 0,
+            "history": 9,
+            "learning": -1,
+            "estimation": 0,
+            "reestimation": 0,
+            "limit": 0.0,
+            "red_filter": "yes",
+        },
+        method=WindowedLikelihood,
+    ),
+    Case(
+        name="windowed-likelihood-turned",
+        detector=Watch(
+            detector=Gaussian(warm_up=16),
+            calibrator=WindowedLikelihood(
+                window=5, history=90, learning=20, estimation=30, reestimation=17, limit=0.8, red_filter=False
+            ),
+        ),
+        warm_up=66,
+        variables=2,
+        plant=lasting_change,
+        method=WindowedLikelihood,
+    ),
     Case(
         name="sprt",
         detector=Watch(detector=Gaussian(), drift=SPRT()),

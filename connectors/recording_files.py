@@ -1,0 +1,301 @@
+"""Files of recorded readings as rows of record bytes: tables (CSV, Parquet) and lines (JSON, line protocol, text)."""
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from connectors.base import BoolArray, Column, FloatArray, IntArray
+
+HIDDEN = ("label", "split")
+"""Columns that begin so say what is to be found: they never reach a detector."""
+
+LAST = np.iinfo(np.int64).max
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+class RecordedFile(Protocol):
+    """The rows of one file.
+
+    times: (rows,) ns since 1970 of each reading; where it is not known the last known one, 0 before the first
+    first: what tells this file from another, whatever was appended to it
+    """
+
+    rows: int
+    times: IntArray
+    first: bytes
+
+    def records(self, begin: int, end: int) -> tuple[Column, Column]:
+        """Keys and values of the rows from `begin` to before `end`."""
+
+
+class Table:
+    """Rows of a CSV or Parquet file as JSON objects."""
+
+    def __init__(self, path: Path, *, time: str, series: str) -> None:
+        table = _visible(path, _read_table(path, time, series))
+        self.rows = table.num_rows
+        self.names_series = series in table.column_names
+        self.times = _column_times(table, time)
+        self._table, self._path, self._series = table, path, series
+        self._template = self._row_template()
+        self.first = orjson.dumps([path.stem, table.column_names, self._first_row()])
+
+    def records(self, begin: int, end: int) -> tuple[Column, Column]:
+        part = self._table.slice(begin, end - begin)
+        cells = [_cells(column) for column in part.columns]
+        return self._keys(part), Column.of([self._template % row for row in zip(*cells, strict=True)])
+
+    def _row_template(self) -> bytes:
+        """One format for every row, so that a row costs one substitution and no dict."""
+        names = [orjson.dumps(name).replace(b"%", b"%%") + b":%b" for name in self._table.column_names]
+        if not self.names_series:
+            pair = orjson.dumps(self._series) + b":" + orjson.dumps(self._path.stem)
+            names.append(pair.replace(b"%", b"%%"))
+        return b"{" + b",".join(names) + b"}"
+
+    def _keys(self, part: pa.Table) -> Column:
+        if not self.names_series:
+            return _same(self._path.stem.encode(), part.num_rows)
+        names = part.column(self._series).to_pylist()
+        return Column.of([None if name is None else str(name).encode() for name in names])
+
+    def _first_row(self) -> str:
+        """Of a CSV as it stands there: what a later row says may change what its cells are taken for."""
+        if self._path.suffix == ".csv":
+            with self._path.open("rb") as lines:
+                return b"".join(next(lines, b"").rstrip(b"\r\n") + b"\n" for _ in range(2)).decode(errors="replace")
+        return self.records(0, 1)[1].data.decode() if self.rows else ""
+
+
+class Lines:
+    """Lines of a text file as they stand, an empty one included. A line ends with a line feed and nothing else."""
+
+    def __init__(self, path: Path, *, time: str) -> None:
+        data = path.read_bytes()
+        breaks = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+        ends = breaks if not data or data.endswith(b"\n") else np.append(breaks, len(data))
+        self._values = Column(data, np.append(0, ends + 1)[: len(ends)], ends)
+        self._key = path.stem.encode()
+        self.rows = len(ends)
+        self.times = _line_times(self._values, path.suffix, time)
+        self.first = orjson.dumps(path.stem) + (self._values[0] or b"" if self.rows else b"")
+
+    def records(self, begin: int, end: int) -> tuple[Column, Column]:
+        return _same(self._key, end - begin), self._values.rows(slice(begin, end))
+
+
+def open_file(path: Path, *, time: str, series: str) -> RecordedFile:
+    """The rows of this file. Raises ValueError where its ending or its content cannot be a recording."""
+    try:
+        if path.suffix in (".csv", ".parquet"):
+            return Table(path, time=time, series=series)
+        if path.suffix in (".jsonl", ".lp", ".txt"):
+            return Lines(path, time=time)
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"cannot read recording {path}: {error}") from error
+    raise ValueError(f"{path}: a recording ends in .csv, .parquet, .jsonl, .lp or .txt; got {path.suffix!r}")
+
+
+def labels(path: Path) -> IntArray | None:
+    """(rows,) 1 anomalous, 0 normal, -1 unknown, from `label_window` (NAB), else `label`; None if there is neither.
+
+    Raises ValueError if the file cannot be read, or a label is something else.
+    """
+    if path.suffix not in (".csv", ".parquet"):
+        return None
+    try:
+        table = _read_table(path, "", "")
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"cannot read labels of {path}: {error}") from error
+    for name in ("label_window", "label"):
+        if name in table.column_names:
+            return _label_values(path, table.column(name))
+    return None
+
+
+def _label_values(path: Path, column: pa.ChunkedArray) -> IntArray:
+    try:
+        values: FloatArray = pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueError(f"{path}: labels must be 1, 0 or null; got {column.type}") from error
+    if wrong := set(values[~np.isnan(values)].tolist()) - {0.0, 1.0}:
+        raise ValueError(f"{path}: labels must be 1, 0 or null; got {sorted(wrong)[:3]}")
+    return np.nan_to_num(values, nan=-1).astype(np.int64)
+
+
+def _read_table(path: Path, time: str, series: str) -> pa.Table:
+    if path.suffix == ".parquet":
+        with pq.ParquetFile(path) as file:
+            return file.read().combine_chunks()
+    return _read_csv(path, time, series).combine_chunks()
+
+
+def _read_csv(path: Path, time: str, series: str) -> pa.Table:
+    """A CSV file whose times are the text that stands there, or numbers; an empty text cell is null."""
+    texts = {time: pa.string(), series: pa.string()}
+    table = _parse_csv(path, texts)
+    stamps = {field.name: pa.string() for field in table.schema if pa.types.is_temporal(field.type)}
+    if stamps:
+        table = _parse_csv(path, texts | stamps)
+    for at, name in enumerate(table.column_names):
+        column = table.column(at)
+        if pa.types.is_string(column.type):
+            column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+            table = table.set_column(at, name, _numbers(column) if name == time else column)
+    return table
+
+
+def _parse_csv(path: Path, types: dict[str, pa.DataType]) -> pa.Table:
+    options = pyarrow.csv.ConvertOptions(column_types=types)
+    return pyarrow.csv.read_csv(
+        path, convert_options=options, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True)
+    )
+
+
+def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column as numbers if every cell is one."""
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            return column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return column
+
+
+def _visible(path: Path, table: pa.Table) -> pa.Table:
+    """The columns that may be read by a detector."""
+    names = table.column_names
+    if len(set(names)) < len(names):
+        raise ValueError(f"{path}: every column needs a name of its own; got {', '.join(names)}")
+    table = table.select([name for name in names if not name.startswith(HIDDEN)])
+    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in table.schema.types]
+    table = table.cast(pa.schema(list(zip(table.column_names, kinds, strict=True))))
+    for field in table.schema:
+        if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+            raise ValueError(f"{path}: column {field.name} holds bytes, which JSON cannot carry; leave it out")
+    return table
+
+
+def _cells(column: pa.ChunkedArray) -> list[bytes]:
+    """The JSON text of each cell; null, NaN and the infinities are null."""
+    kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return _iso(column.cast(pa.timestamp("s")).to_numpy() if pa.types.is_date(kind) else column.to_numpy())
+    if pa.types.is_decimal(kind):
+        column, kind = column.cast(pa.float64()), pa.float64()
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    if is_number and (pa.types.is_floating(kind) or not column.null_count):
+        numbers = np.ascontiguousarray(column.to_numpy())
+        return orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    return [orjson.dumps(cell, default=str) for cell in column.to_pylist()]
+
+
+def _iso(times: NDArray[np.datetime64]) -> list[bytes]:
+    """ISO 8601 with Z; digits below the second, down to the column's unit, where they are not all zero."""
+    seconds = times.astype("M8[s]")
+    text = np.datetime_as_string(seconds)
+    if np.any(finer := (seconds != times) & ~np.isnat(times)):
+        text = np.where(finer, np.datetime_as_string(times), text)
+    return [b"null" if cell == b"NaT" else b'"%bZ"' % cell for cell in text.astype(bytes).tolist()]
+
+
+def _column_times(table: pa.Table, name: str) -> IntArray:
+    if name not in table.column_names:
+        return np.zeros(table.num_rows, np.int64)
+    column = table.column(name)
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("s"))
+    return _known(*_read_times(column))
+
+
+def _read_times(column: pa.ChunkedArray) -> tuple[IntArray, BoolArray]:
+    """Nanoseconds of each cell, and which of them are known."""
+    if pa.types.is_string(column.type):
+        column = _parsed(column)
+    if pa.types.is_timestamp(column.type):
+        known = ~column.is_null().to_numpy()
+        scale = 10**9 // PER_SECOND[column.type.unit]
+        ticks = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
+        known &= np.abs(ticks) <= LAST // scale
+        return np.where(known, ticks, 0) * scale, known
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        return _from_seconds(pc.fill_null(column.cast(pa.float64(), safe=False), float("nan")).to_numpy())
+    return np.zeros(len(column), np.int64), np.zeros(len(column), np.bool_)
+
+
+def _parsed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts as timestamps. Arrow wants a zone in all of them or in none; anything else goes one by one."""
+    for kind in (pa.timestamp("ns", "UTC"), pa.timestamp("ns")):
+        try:
+            return column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return pa.chunked_array([pa.array([moment(text) for text in column.to_pylist()], pa.timestamp("ns"))])
+
+
+def _from_seconds(seconds: FloatArray) -> tuple[IntArray, BoolArray]:
+    known = np.abs(seconds) < LAST // 10**9
+    whole = np.floor(np.where(known, seconds, 0.0))
+    # A float of today in nanoseconds is 256 ns coarse, hence in two steps.
+    below = np.rint((np.where(known, seconds, 0.0) - whole) * 1e9)
+    return whole.astype(np.int64) * 10**9 + below.astype(np.int64), known
+
+
+def _line_times(lines: Column, suffix: str, name: str) -> IntArray:
+    """Times of JSON lines and of line protocol; a line that is broken has none, and text never has."""
+    if suffix == ".txt":
+        return np.zeros(len(lines), np.int64)
+    of = _last_number if suffix == ".lp" else lambda line: moment(_field(line, name))
+    found = [of(line or b"") for line in lines]
+    known = np.array([time is not None for time in found], np.bool_)
+    return _known(np.array([time or 0 for time in found], np.int64), known)
+
+
+def _last_number(line: bytes) -> int | None:
+    """The nanoseconds that end a line of line protocol."""
+    last = line.rstrip().rsplit(b" ", 1)[-1]
+    return int(last) if last.isdigit() and int(last) <= LAST else None
+
+
+def _field(line: bytes, name: str) -> object:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def moment(value: object) -> int | None:
+    """Nanoseconds since 1970 of a number of seconds or an ISO 8601 text (UTC where it names no zone), or None."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not abs(value) < LAST // 10**9:
+            return None
+        return math.floor(value) * 10**9 + round((value - math.floor(value)) * 1e9)
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - datetime.fromtimestamp(0, UTC)
+    nanoseconds = ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
+    return nanoseconds if abs(nanoseconds) <= LAST else None
+
+
+def _known(times: IntArray, known: BoolArray) -> IntArray:
+    """Where a time is not known, the last one that was; 0 before the first."""
+    last = np.maximum.accumulate(np.where(known, np.arange(len(times)), -1)) if len(times) else times
+    return np.where(last >= 0, times[last], 0)
+
+
+def _same(key: bytes, n: int) -> Column:
+    return Column(key, np.zeros(n, np.int64), np.full(n, len(key), np.int64))
