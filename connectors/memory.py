@@ -94,7 +94,7 @@ class MemorySink:
     def _put_points(self, points: Points) -> Refused:
         tags = tuple(sorted(points.tags.items()))
         columns = {name: values.tolist() for name, values in points.fields.items()}
-        refused = []
+        refused: list[int] = []
         for row, (name, time) in enumerate(zip(points.series, points.times.tolist(), strict=True)):
             series = _text(name)
             if series is None:
@@ -102,7 +102,8 @@ class MemorySink:
                 continue
             fields = {field: values[row] for field, values in columns.items() if values[row] == values[row]}
             self.points[points.measurement, tags, series, time] = fields
-        return Refused(refused, [f"the series must be UTF-8 text; got {points.series[row]!r}" for row in refused])
+        reasons = (f"the series must be UTF-8 text; got {points.series[row]!r}" for row in refused)
+        return Refused(tuple(refused), tuple(reasons))
 
 
 class MemorySnapshots:
@@ -144,5 +145,5 @@ def _text(name: bytes | None) -> str | None:
 def _apart(snapshot: Snapshot) -> Snapshot:
     """A copy that shares no memory; metadata goes through JSON, as it does on a disk."""
     parts = {name: {key: np.array(a) for key, a in arrays.items()} for name, arrays in snapshot.parts.items()}
-    metadata: dict[str, Any] = json.loads(json.dumps(dict(snapshot.metadata), allow_nan=False))
+    metadata: dict[str, Any] = json.loads(json.dumps(dict(snapshot.metadata)))
     return Snapshot(snapshot.epoch, snapshot.generation, snapshot.offset, metadata, parts)

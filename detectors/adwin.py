@@ -12,7 +12,7 @@ from detectors.base import Batch, Drift, FloatArray, IntArray, Scores
 from detectors.check import require
 
 ROWS = 24
-"""Rows of buckets; row r holds buckets of 2**r readings: with 5 a row, 84 million readings, 1.3 kB a series."""
+"""Rows of buckets; row r holds buckets of 2**r readings: with 5 a row, 84 million readings, 1.4 kB a series."""
 
 BELOW = nextafter(1.0, 0.0)
 """The largest statistic that is no decision."""

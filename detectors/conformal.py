@@ -43,8 +43,9 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True, tag="conformal"):
     """Alarms above a rolling quantile of the scores, whose level a adapts until the episodes come at the budgeted rate.
 
     Works for scores of any distribution, autocorrelated or slowly drifting, where a fixed level fails: it counts
-    single readings, and holds them for exchangeable. Fails where the anomalies are more frequent than the budget, and
-    says nothing of a score that climbs steadily, since each reading then is only a little above the last.
+    single readings, and holds them for exchangeable. Fails where the anomalies are more frequent than the budget: most
+    of them then go without alarm. Fails on a score that only climbs, always the highest and never far above the last:
+    alarms come at the pace of the budget, or as one that does not end. Tails of infinite variance take long to learn.
 
     With w scores held, the threshold is their order statistic of rank ceil((1 - a)(w + 1)); where a(w + 1) < 1 that is
     beyond the sample, and the tail is taken as exponential: max + spread * ln(1 / (a(w + 1))), with the mean excess of
@@ -76,7 +77,7 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True, tag="conformal"):
     >>> conformal = Conformal(window=100, budget=0.01, warm_up=100)
     >>> judged = conformal.update(conformal.init(1, (1,)), batch, scores)
     >>> judged.threshold[-2:].round(3), judged.alarm[-2:], judged.score[-3:]
-    (array([9., 9.]), array([ True, False]), array([nan, 11.,  9.]))
+    (array([ 9.   , 10.049]), array([ True, False]), array([nan, 11.,  9.]))
 
     Source: split conformal quantile after Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World (2005),
     ch. 2; adaptive level after Gibbs and Candes, Adaptive Conformal Inference (NeurIPS 2021), eq. 2 and proposition
@@ -126,7 +127,7 @@ def _spread(ranked: FloatArray) -> float:
     edge, total = ranked[w - k - 1], 0.0
     for i in range(w - k, w):
         total += ranked[i] - edge
-    return max(total / k, TINY * abs(ranked[w - 1]))
+    return float(max(total / k, TINY * abs(ranked[w - 1])))
 
 
 @njit(cache=True, nogil=True)
@@ -135,8 +136,8 @@ def _threshold(ranked: FloatArray, spread: float, level: float) -> float:
     w = ranked.size
     upper = level + log(w + 1.0)
     if upper < 0.0:
-        return ranked[w - 1] - spread * upper
-    return ranked[w - int(exp(upper))]
+        return float(ranked[w - 1] - spread * upper)
+    return float(ranked[w - int(exp(upper))])
 
 
 @njit(cache=True, nogil=True)

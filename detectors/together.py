@@ -97,7 +97,8 @@ def _mean(ratios: FloatArray) -> FloatArray:
         known = ~np.isnan(each)
         total += np.where(known, each, 0.0)
         count += known
-    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    total[count == 0] = np.nan
+    return total / np.maximum(count, 1.0)
 
 
 def _evidence(ratios: FloatArray, alarms: BoolArray, alarm: BoolArray) -> Evidence | None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from connectors.base import Alert, Records, Source
 from connectors.recordings import labels
 from connectors.snapshots import FolderSnapshots
 from connectors.sqlite import SQLite
 from connectors.sqlite_log import alerts as written_alerts
-
-from connectors.base import Alert, Records, Source
 from streams import build, config
 from streams.command import run_pipelines, until_signal
 from streams.config import Config

@@ -15,8 +15,8 @@ from streams.worker import DEATHS, Worker
 
 log = structlog.get_logger()
 
-RESTARTS = 2 * DEATHS + 4
-"""Enough to find a record that kills, and a second one; a worker that still dies needs a person."""
+RESTARTS = DEATHS + 2
+"""From the same state: enough to find the record that kills; a worker that still dies needs a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,33 +52,38 @@ class Announcing:
 async def run(job: Job, stop: asyncio.Event) -> None:
     """Work until the source ends or `stop` is set, then checkpoint and leave.
 
-    A worker that dies is started again from its snapshots, at most RESTARTS times.
+    A worker that dies is started again from its snapshots, at most RESTARTS times from the same state.
     """
-    for restart in range(RESTARTS + 1):
+    deaths, last = 0, None
+    while True:
         worker = Worker(
             pipeline=job.pipeline, topic=job.source.topic, identity=job.source.identity, sink=job.sink,
             snapshots=job.snapshots, strict=job.strict,
         )  # fmt: skip
+        state = None
         try:
-            await _work(worker, job, stop)
+            start = await _assign(worker, job)
+            state = {number: (start[number], len(p.skipped)) for number, p in worker.partitions.items()}
+            return await _work(worker, job, start, stop)
         except (OtherSource, Changed):
             raise
         except Exception as error:
-            log.error("worker_died", pipeline=job.pipeline.name, error=f"{type(error).__name__}: {error}")
-            if restart == RESTARTS:
+            deaths, last = deaths + 1 if state == last else 1, state
+            log.error(
+                "worker_died", pipeline=job.pipeline.name, error=f"{type(error).__name__}: {error}", deaths=deaths
+            )
+            if deaths > RESTARTS:
                 raise
-        else:
-            return
         finally:
             await worker.close()
 
 
-async def _work(worker: Worker, job: Job, stop: asyncio.Event) -> None:
-    start, endless = {}, False
-    for partition in job.source.partitions:
-        bounds = job.source.bounds(partition)
-        start[partition] = await worker.assign(partition, bounds=bounds)
-        endless |= bounds[1] is None
+async def _assign(worker: Worker, job: Job) -> dict[int, int]:
+    return {p: await worker.assign(p, bounds=job.source.bounds(p)) for p in job.source.partitions}
+
+
+async def _work(worker: Worker, job: Job, start: dict[int, int], stop: asyncio.Event) -> None:
+    endless = any(job.source.bounds(partition)[1] is None for partition in job.source.partitions)
     records = job.source.read(start)
     saved = time.monotonic()
     while not stop.is_set():

@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.adwin import ADWIN
 from detectors.base import Batch, Detector, FloatArray
+from detectors.conformal import Conformal
 from detectors.gaussian import Gaussian
 from detectors.kswin import KSWIN
 from detectors.likelihood import Likelihood
@@ -15,6 +16,7 @@ from detectors.page_hinkley import PageHinkley
 from detectors.range import Range
 from detectors.sprt import SPRT
 from detectors.stuck import Stuck
+from detectors.together import Together
 from detectors.watch import Watch
 from detectors.windowed_likelihood import WindowedLikelihood
 
@@ -215,5 +217,36 @@ CASES: list[Case] = [
         warm_up=55,
         plant=lasting_change,
         method=KSWIN,
+    ),
+    Case(
+        name="conformal",
+        detector=Watch(detector=Gaussian(), calibrator=Conformal()),
+        warm_up=300,
+        refused={"window": 19, "budget": 0.1, "quiet": 0, "gain": 0.0, "warm_up": 501},
+        method=Conformal,
+    ),
+    Case(
+        name="conformal-turned",
+        detector=Watch(
+            detector=Gaussian(warm_up=16),
+            calibrator=Conformal(window=60, budget=0.01, quiet=4, gain=0.2, warm_up=30),
+        ),
+        warm_up=46,
+        method=Conformal,
+    ),
+    Case(
+        name="together",
+        detector=Together(members=(Gaussian(), Gaussian(half_life=20.0, limit=4.0, warm_up=50))),
+        warm_up=50,
+    ),
+    Case(
+        name="together-turned",
+        detector=Together(
+            members=(Gaussian(), Gaussian(half_life=20.0, limit=4.0, warm_up=50), Gaussian(limit=3.0, warm_up=16)),
+            rule="quorum",
+            need=2,
+        ),
+        warm_up=50,
+        variables=2,
     ),
 ]

@@ -36,7 +36,7 @@ class Kept:
             return sqlite_log.scores(self.path, limit=None)
         found = []
         for (_, tags, series, time), fields in self.sink.points.items():
-            found.append({**dict(tags), "series": series.decode(), "time": time, **fields})
+            found.append({**dict(tags), "series": series, "time": time, **fields})
         return sorted(found, key=lambda point: -point["time"])
 
     def alerts(self) -> list[Alert]:
@@ -60,7 +60,7 @@ def kept(request: pytest.FixtureRequest, path: Path) -> Kept:
     return Kept(MemorySink() if request.param == "memory" else SQLite(path), path)
 
 
-def points(n: int = 3, **fields: Any) -> Points:
+def points(n: int = 3, /, **fields: Any) -> Points:
     """Rows of two series in turn, a second apart."""
     series = Column.of([b"pump-%d" % (row % 2) for row in range(n)])
     return Points("scores", TAGS, series, np.arange(n) * 10**9, fields or {"score": np.arange(n) / 2})

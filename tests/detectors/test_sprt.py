@@ -167,6 +167,12 @@ def test_a_given_threshold_needs_no_warm_up_and_holds_no_scores() -> None:
     assert np.isfinite(fed(QUICK, state, np.zeros(1)).statistic).all()
 
 
+def test_a_score_at_the_threshold_does_not_count() -> None:
+    state = QUICK.init(1, (1,))
+    fed(QUICK, state, np.array([0.5, 0.5, 0.6]))
+    assert (state.readings[0], state.count[0]) == (3, 1)
+
+
 def test_a_drift_carries_the_state_of_its_test() -> None:
     score = np.concatenate([np.zeros(56), [0.0], np.ones(40), [np.nan]])
     times = np.arange(len(score), dtype=np.int64) * 1000
