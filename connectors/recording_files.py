@@ -1,7 +1,5 @@
 """Files of recorded readings as rows of record bytes: tables (CSV, Parquet) and lines (JSON, line protocol, text)."""
 
-import math
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -13,13 +11,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from connectors.base import BoolArray, Column, FloatArray, IntArray
+from connectors.base import Column, FloatArray, IntArray
+from connectors.recording_times import column_times, line_times
 
 HIDDEN = ("label", "split")
 """Columns that begin so say what is to be found: they never reach a detector."""
-
-LAST = np.iinfo(np.int64).max
-PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 class RecordedFile(Protocol):
@@ -44,7 +40,7 @@ class Table:
         table = _visible(path, _read_table(path, time, series))
         self.rows = table.num_rows
         self.names_series = series in table.column_names
-        self.times = _column_times(table, time)
+        self.times = column_times(table, time)
         self._table, self._path, self._series = table, path, series
         self._template = self._row_template()
         self.first = orjson.dumps([path.stem, table.column_names, self._first_row()])
@@ -86,7 +82,7 @@ class Lines:
         self._values = Column(data, np.append(0, ends + 1)[: len(ends)], ends)
         self._key = path.stem.encode()
         self.rows = len(ends)
-        self.times = _line_times(self._values, path.suffix, time)
+        self.times = line_times(self._values, path.suffix, time)
         self.first = orjson.dumps(path.stem) + (self._values[0] or b"" if self.rows else b"")
 
     def records(self, begin: int, end: int) -> tuple[Column, Column]:
@@ -206,95 +202,6 @@ def _iso(times: NDArray[np.datetime64]) -> list[bytes]:
     if np.any(finer := (seconds != times) & ~np.isnat(times)):
         text = np.where(finer, np.datetime_as_string(times), text)
     return [b"null" if cell == b"NaT" else b'"%bZ"' % cell for cell in text.astype(bytes).tolist()]
-
-
-def _column_times(table: pa.Table, name: str) -> IntArray:
-    if name not in table.column_names:
-        return np.zeros(table.num_rows, np.int64)
-    column = table.column(name)
-    if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("s"))
-    return _known(*_read_times(column))
-
-
-def _read_times(column: pa.ChunkedArray) -> tuple[IntArray, BoolArray]:
-    """Nanoseconds of each cell, and which of them are known."""
-    if pa.types.is_string(column.type):
-        column = _parsed(column)
-    if pa.types.is_timestamp(column.type):
-        known = ~column.is_null().to_numpy()
-        scale = 10**9 // PER_SECOND[column.type.unit]
-        ticks = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
-        known &= np.abs(ticks) <= LAST // scale
-        return np.where(known, ticks, 0) * scale, known
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        return _from_seconds(pc.fill_null(column.cast(pa.float64(), safe=False), float("nan")).to_numpy())
-    return np.zeros(len(column), np.int64), np.zeros(len(column), np.bool_)
-
-
-def _parsed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Texts as timestamps. Arrow wants a zone in all of them or in none; anything else goes one by one."""
-    for kind in (pa.timestamp("ns", "UTC"), pa.timestamp("ns")):
-        try:
-            return column.cast(kind)
-        except pa.ArrowInvalid:
-            continue
-    return pa.chunked_array([pa.array([moment(text) for text in column.to_pylist()], pa.timestamp("ns"))])
-
-
-def _from_seconds(seconds: FloatArray) -> tuple[IntArray, BoolArray]:
-    known = np.abs(seconds) < LAST // 10**9
-    whole = np.floor(np.where(known, seconds, 0.0))
-    # A float of today in nanoseconds is 256 ns coarse, hence in two steps.
-    below = np.rint((np.where(known, seconds, 0.0) - whole) * 1e9)
-    return whole.astype(np.int64) * 10**9 + below.astype(np.int64), known
-
-
-def _line_times(lines: Column, suffix: str, name: str) -> IntArray:
-    """Times of JSON lines and of line protocol; a line that is broken has none, and text never has."""
-    if suffix == ".txt":
-        return np.zeros(len(lines), np.int64)
-    of = _last_number if suffix == ".lp" else lambda line: moment(_field(line, name))
-    found = [of(line or b"") for line in lines]
-    known = np.array([time is not None for time in found], np.bool_)
-    return _known(np.array([time or 0 for time in found], np.int64), known)
-
-
-def _last_number(line: bytes) -> int | None:
-    """The nanoseconds that end a line of line protocol."""
-    last = line.rstrip().rsplit(b" ", 1)[-1]
-    return int(last) if last.isdigit() and int(last) <= LAST else None
-
-
-def _field(line: bytes, name: str) -> object:
-    try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
-    return value.get(name) if isinstance(value, dict) else None
-
-
-def moment(value: object) -> int | None:
-    """Nanoseconds since 1970 of a number of seconds or an ISO 8601 text (UTC where it names no zone), or None."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not abs(value) < LAST // 10**9:
-            return None
-        return math.floor(value) * 10**9 + round((value - math.floor(value)) * 1e9)
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - datetime.fromtimestamp(0, UTC)
-    nanoseconds = ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
-    return nanoseconds if abs(nanoseconds) <= LAST else None
-
-
-def _known(times: IntArray, known: BoolArray) -> IntArray:
-    """Where a time is not known, the last one that was; 0 before the first."""
-    last = np.maximum.accumulate(np.where(known, np.arange(len(times)), -1)) if len(times) else times
-    return np.where(last >= 0, times[last], 0)
 
 
 def _same(key: bytes, n: int) -> Column:

@@ -52,12 +52,14 @@ class FolderSnapshots:
         Raises ValueError if a newer version of Watchkeeper wrote it, OSError if the file system fails.
         """
         folder = self._folder(name)
-        for stem in _manifests(self._files(folder)):
+        stems = _manifests(self._files(folder))
+        for stem in stems:
             try:
                 return self._load(folder, stem)
             except (Damaged, FileNotFoundError) as error:
                 log.warning("snapshot_damaged", name=name, snapshot=stem, reason=str(error))
-        return None
+        # Another worker may have replaced all of them meanwhile; to start cold would be wrong then.
+        return None if _manifests(self._files(folder)) == stems else self.read(name)
 
     def write(self, name: str, snapshot: Snapshot) -> None:
         """All or nothing, and durable on return. Raises OSError if it could not be written."""

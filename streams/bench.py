@@ -12,10 +12,10 @@ from typing import Any
 
 import numba
 import numpy as np
-from connectors.snapshots import FolderSnapshots
 
 from connectors.base import Column, Records, Snapshot
 from connectors.memory import MemorySink, MemorySnapshots
+from connectors.snapshots import FolderSnapshots
 from detectors import table
 from detectors.base import Batch, Scores
 from detectors.watch import Watch

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from connectors.host import Host
-from connectors.recordings import Recording
 
 from connectors.base import Source
+from connectors.host import Host
+from connectors.recordings import Recording
 from detectors import table
 from detectors.watch import Watch
 from streams.catalog import CALIBRATORS, DETECTORS, DRIFT_TESTS, method

@@ -1,20 +1,17 @@
 """The `watchkeeper` command."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import structlog
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from streams import config as configuration
-from streams.config import ConfigError
+from streams.cli_logs import alerts, dead, snapshots
+from streams.terminal import DEFAULT, ConfigPath, Json, console, show, teller, told, work
 
 app = typer.Typer(
     name="watchkeeper",
@@ -24,50 +21,11 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     add_completion=False,
 )
-dead = typer.Typer(help="Dead letters: what could not be used, with its original bytes and why.", no_args_is_help=True)
-alerts = typer.Typer(help="Alerts: what a person should look at.", no_args_is_help=True)
 bench = typer.Typer(help="Measure this machine.", no_args_is_help=True)
-app.add_typer(dead, name="dead")
 app.add_typer(alerts, name="alerts")
+app.add_typer(dead, name="dead")
+app.add_typer(snapshots, name="snapshots")
 app.add_typer(bench, name="bench")
-
-ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", show_default=True)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs to read.")]
-Database = Annotated[Path | None, typer.Option(help="An SQLite file, in place of the configured one.")]
-DEFAULT = Path("watchkeeper.toml")
-
-
-def work(module: str) -> Any:
-    """The module that does the work of a command, imported when the command is called: `--help` stays instant."""
-    return import_module(f"streams.{module}")
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """What is wrong with the input, in a line in place of a traceback."""
-    try:
-        yield
-    except (ConfigError, FileNotFoundError, LookupError, RuntimeError, ValueError) as error:
-        print(f"watchkeeper: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
-
-
-def show(value: Any) -> None:
-    """Print JSON."""
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
-
-
-def teller(out: Console) -> Callable[[Sequence[Any]], None]:
-    """Prints alerts as they open and close; one that only rose higher is not told again."""
-    known: set[tuple[str, str]] = set()
-
-    def tell(alerts: Sequence[Any]) -> None:
-        for alert in alerts:
-            if (alert.id, alert.state) not in known:
-                known.add((alert.id, alert.state))
-                out.print(work("say").line(alert), soft_wrap=True)
-
-    return tell
 
 
 @app.command()
@@ -87,7 +45,7 @@ def demo(
     if live:
         _live(folder)
         return
-    demo, out = work("demo"), Console(quiet=as_json)
+    demo, out = work("demo"), console(quiet=as_json)
     with told():
         lines = _play(demo, folder, out)
     if as_json:
@@ -120,7 +78,7 @@ def _play(demo: Any, folder: Path, out: Console) -> Any:
 
 
 def _live(folder: Path) -> None:
-    out = Console()
+    out = console()
     out.print("Watching this machine once a second; the first verdicts come after a minute. Ctrl-C saves and leaves.")
     with told(), out.status("waiting for the first reading") as status:
         work("demo").run_live(folder, teller(out), lambda records: status.update(records.values[-1].decode()))
@@ -137,9 +95,10 @@ def run(
     Every pipeline needs a `source`. SIGTERM and Ctrl-C save and leave; started again, it goes on at the exact next
     reading.
     """
+    _log("info")
     with told():
         loaded = configuration.load(config)
-        work("command").run_pipelines(loaded, config, only=pipeline, strict=strict, tell=teller(Console()))
+        work("command").run_pipelines(loaded, config, only=pipeline, strict=strict, tell=teller(console()))
 
 
 @app.command()
@@ -155,7 +114,7 @@ def check(config: ConfigPath = DEFAULT, as_json: Json = False) -> None:
         show(facts)
         return
     for name, known in facts.items():
-        Console().print(work("say").facts(f"{config}: {name}", known))
+        console().print(work("say").facts(f"{config}: {name}", known))
 
 
 @app.command()
@@ -173,7 +132,7 @@ def replay(
 
     Killed and started again, it goes on at the exact next reading; a finished replay starts afresh in a new folder.
     """
-    out = Console(quiet=as_json)
+    out = console(quiet=as_json)
     with told():
         report = work("command").replay_file(
             configuration.load(config), config, file, pipeline, speed=speed, into=into, tell=teller(out),
@@ -183,106 +142,6 @@ def replay(
         show(report)
     else:
         out.print(work("say").facts("replayed", report))
-
-
-@dead.command("list")
-def dead_list(
-    config: ConfigPath = DEFAULT,
-    database: Database = None,
-    reason: Annotated[str | None, typer.Option(help="Only those with this reason.")] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
-    as_json: Json = False,
-) -> None:
-    """List dead letters, newest first, with the count of each reason."""
-    with told():
-        log, file = import_module("connectors.sqlite_log"), _database(config, database)
-        counts, letters = log.count_dead(file), log.dead_letters(file, reason=reason, limit=limit)
-    if as_json:
-        show({"counts": counts, "dead_letters": letters})
-        return
-    Console().print(work("say").dead_table(letters))
-    Console().print(", ".join(f"{reason} {count}" for reason, count in counts.items()) or "no dead letters")
-
-
-@dead.command("show")
-def dead_show(
-    place: Annotated[
-        str, typer.Argument(help="PIPELINE/TOPIC/PARTITION/OFFSET or PIPELINE/TOPIC/PARTITION/OFFSET/INDEX.")
-    ],
-    config: ConfigPath = DEFAULT,
-    database: Database = None,
-    as_json: Json = False,
-) -> None:
-    """Show dead letters of one record: why, and the original bytes."""
-    with told():
-        letters = work("command").letters_at(_database(config, database), place)
-    if as_json:
-        show(letters)
-        return
-    for letter in letters:
-        Console().print(work("say").facts(work("say").place(letter), work("say").letter_facts(letter)))
-
-
-@dead.command("replay")
-def dead_replay(
-    pipeline: Annotated[str, typer.Option("--pipeline", "-p", help="The pipeline whose dead letters are tried again.")],
-    config: ConfigPath = DEFAULT,
-    reason: Annotated[str | None, typer.Option(help="Only those with this reason.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Try dead letters again, after the configuration was mended. The pipeline must not be running.
-
-    What is read now is scored and leaves the list. What fails again stays, with one more attempt. A reading that is
-    by now older than the newest of its series cannot be scored; it is counted, and not kept a second time as late.
-    """
-    with told():
-        report = work("command").replay_dead(configuration.load(config), config, pipeline, reason=reason)
-    if as_json:
-        show(report)
-    else:
-        Console().print(work("say").facts(f"dead letters of {pipeline}", report))
-
-
-@alerts.command("list")
-def alerts_list(
-    config: ConfigPath = DEFAULT,
-    database: Database = None,
-    state: Annotated[str | None, typer.Option(help="open or closed.")] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
-    as_json: Json = False,
-) -> None:
-    """List alerts, newest first."""
-    with told():
-        log = import_module("connectors.sqlite_log")
-        found = log.alerts(_database(config, database), state=state, limit=limit)
-    if as_json:
-        show(found)
-    else:
-        Console().print(work("say").alerts_table(found))
-
-
-@alerts.command("show")
-def alerts_show(
-    alert: Annotated[str, typer.Argument(help="The id, or enough of its beginning.")],
-    config: ConfigPath = DEFAULT,
-    database: Database = None,
-    as_json: Json = False,
-) -> None:
-    """Show an alert: what was read, what was expected, who raised it, and the offsets to replay."""
-    with told():
-        found = import_module("connectors.sqlite_log").alert(_database(config, database), alert)
-    if as_json:
-        show(found)
-    else:
-        Console().print(work("say").facts(f"alert {found.id[:8]}", work("say").alert_facts(found)))
-
-
-def _database(config: Path, database: Path | None) -> Path:
-    if database is not None:
-        return database
-    if config == DEFAULT and not config.exists() and (found := Path("watchkeeper-data/demo/watchkeeper.db")).exists():
-        return found
-    return Path(configuration.load(config).sqlite.path)
 
 
 @bench.command("detectors")
@@ -297,12 +156,23 @@ def bench_detectors(
     if as_json:
         show(report)
     else:
-        Console().print(work("say").facts("figures", report["figures"]))
+        console().print(work("say").facts("figures", report["figures"]))
+
+
+def _log(level: str) -> None:
+    """Structured lines on stderr, one for each event that an operator would act on."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
 
 
 def main() -> None:
     """The console script."""
-    quiet = structlog.make_filtering_bound_logger(30)  # warnings and errors; what an operator would act on
-    logger = structlog.PrintLoggerFactory(file=sys.stderr)
-    structlog.configure(wrapper_class=quiet, logger_factory=logger)
+    _log("warning")
     app()

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
+
+from connectors.base import Alert, Column, DeadLetter, Records, Sink
 from connectors.recordings import Recording
 from connectors.snapshots import FolderSnapshots
 from connectors.sqlite import SQLite
 from connectors.sqlite_log import dead_letters, remove_dead
-
-from connectors.base import Alert, Column, DeadLetter, Records, Sink
 from detectors import table
 from streams import build
 from streams.config import Config, ConfigError, PipelineSection, nanoseconds

@@ -63,9 +63,17 @@ def line(alert: Alert) -> Text:
     return text
 
 
+def _rows(*columns: str) -> Table:
+    """A table of one line a row, in which the last column gives way."""
+    table = Table(box=None)
+    for name in columns:
+        table.add_column(name, no_wrap=True, min_width=None if name == columns[-1] else len(name))
+    return table
+
+
 def alerts_table(alerts: Sequence[Alert]) -> Table:
     """Alerts, one a row."""
-    table = Table("id", "opened (UTC)", "lasted", "pipeline", "series", "watch", "kind", "peak", "why", box=None)
+    table = _rows("id", "opened (UTC)", "lasted", "pipeline", "series", "watch", "kind", "peak", "why")
     for alert in alerts:
         lasted = "open" if alert.closed is None else _span(alert.closed - alert.opened)
         peak = "" if alert.peak_score is None else f"{alert.peak_score:.3g}"
@@ -76,7 +84,7 @@ def alerts_table(alerts: Sequence[Alert]) -> Table:
 
 def dead_table(letters: Sequence[DeadLetter]) -> Table:
     """Dead letters, one a row; the value is cut."""
-    table = Table("place", "time (UTC)", "reason", "tries", "detail", "value", box=None)
+    table = _rows("place", "time (UTC)", "reason", "tries", "detail", "value")
     for letter in letters:
         value = "" if letter.value is None else repr(letter.value[:40])[2:-1] + ("…" if len(letter.value) > 40 else "")
         table.add_row(place(letter), moment(letter.time), letter.reason, str(letter.attempt), letter.detail, value)

@@ -5,6 +5,7 @@ from streams.decode.formats import CSV, JSON, KEY, RECORD_TIME, Format, LineProt
 from streams.decode.found import KEY_PATH, Plan
 from streams.decode.json_objects import ObjectDecoder
 from streams.decode.line_protocol import Lines
+from streams.decode.plain_lines import PlainLines
 from streams.decode.readings import REASONS, Decoded, Decoder, Readings, Reject
 from streams.decode.rowwise import Limits, RowDecoder
 from streams.decode.shape import path_of
@@ -31,15 +32,20 @@ def decoder(format: Format) -> Decoder:
         return _json(format)
     if isinstance(format, Telegraf):
         return telegraf(format)
-    limits = Limits(
-        series=several(format.series) or (KEY,),
-        unit=format.unit,
-        record_time=isinstance(format, LineProtocol) or format.time == RECORD_TIME,
-        max_bytes=format.max_bytes,
-        max_name=format.max_name,
-    )
-    rows = Lines(format) if isinstance(format, LineProtocol) else CSVRows(format)
-    return RowDecoder(format=rows, variables=several(format.values), limits=limits)
+    return _lines(format) if isinstance(format, LineProtocol) else _csv(format)
+
+
+def _lines(format: LineProtocol) -> Decoder:
+    series, variables = several(format.series) or (KEY,), several(format.values)
+    plain = PlainLines.of(series=series, values=variables, unit=format.unit, max_name=format.max_name)
+    limits = Limits(series, format.unit, True, format.max_bytes, format.max_name)
+    return RowDecoder(format=Lines(format), variables=variables, limits=limits, plain=plain)
+
+
+def _csv(format: CSV) -> Decoder:
+    series, stamped = several(format.series) or (KEY,), format.time == RECORD_TIME
+    limits = Limits(series, format.unit, stamped, format.max_bytes, format.max_name)
+    return RowDecoder(format=CSVRows(format), variables=several(format.values), limits=limits)
 
 
 def _json(format: JSON) -> Decoder:

@@ -1,7 +1,7 @@
 """Formats whose records hold rows of text: each row judged on its own, gathered into drafts."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +10,7 @@ from connectors.base import Column, IntArray, Records
 from streams.decode.drafts import Drafts, judge, merge, nothing
 from streams.decode.formats import KEY
 from streams.decode.found import name
+from streams.decode.plain_lines import PlainLines
 from streams.decode.readings import Decoded, Reject
 from streams.decode.screen import screen
 
@@ -53,17 +54,23 @@ class Limits:
 
 
 class RowDecoder:
-    """Readings out of records of text rows."""
+    """Readings out of records of text rows. plain: a fast lane for what is plain; None = there is none."""
 
-    def __init__(self, *, format: Rows, variables: tuple[str, ...], limits: Limits) -> None:
+    def __init__(
+        self, *, format: Rows, variables: tuple[str, ...], limits: Limits, plain: PlainLines | None = None
+    ) -> None:
         self.variables = variables
-        self._format, self._limits = format, limits
+        self._format, self._limits, self._plain = format, limits, plain
 
     def decode(self, records: Records) -> Decoded:
         """All readings of these records, and a reject for each that cannot be used."""
         limits = self._limits
         keyed = KEY in limits.series
         rows, rejects = screen(records, max_bytes=limits.max_bytes, max_name=limits.max_name, keyed=keyed)
+        parts = []
+        if self._plain is not None and rows.size:
+            part, rows = self._scanned(records, rows, self._plain)
+            parts.append(part)
         found: list[tuple[int, int, Row]] = []
         for row in rows.tolist():
             key = (records.keys[row] or b"").decode() if keyed else ""
@@ -72,7 +79,7 @@ class RowDecoder:
                     found.append((row, index, each))
                 else:
                     rejects.append(Reject(row, index, each.reason, each.detail))
-        parts = [Decoded(nothing(len(self.variables)), rejects)]
+        parts.append(Decoded(nothing(len(self.variables)), rejects))
         stamped = [each for each in found if each[2].time is not None or not limits.record_time]
         bare = [each for each in found if each[2].time is None and limits.record_time]
         parts += [self._judged(some, records if some is bare else None) for some in (stamped, bare) if some]
@@ -100,6 +107,14 @@ class RowDecoder:
                 rejects.append(Reject(row, -1, "empty"))
         yield from rows
 
+    def _scanned(self, records: Records, rows: IntArray, plain: PlainLines) -> tuple[Decoded, IntArray]:
+        """What the fast lane read, and the rows that it left."""
+        drafts, left = plain.read(records.rows(rows))
+        return self._judge(replace(drafts, records=rows[drafts.records])), rows[left]
+
+    def _judge(self, drafts: Drafts) -> Decoded:
+        return judge(drafts, unit=self._limits.unit, max_name=self._limits.max_name)
+
     def _judged(self, found: list[tuple[int, int, Row]], bare: Records | None) -> Decoded:
         """The rows as readings; `bare`: with the times of these records."""
         numbers = np.array([row for row, _, _ in found], np.int64)
@@ -109,5 +124,4 @@ class RowDecoder:
             times = bare.times[numbers]
         names: list[str | None] | Column = [name(row.parts) for _, _, row in found]
         values = np.array([row.values for _, _, row in found], np.float64)
-        drafts = Drafts(numbers, index, names, times, values)
-        return judge(drafts, unit=self._limits.unit, max_name=self._limits.max_name)
+        return self._judge(Drafts(numbers, index, names, times, values))

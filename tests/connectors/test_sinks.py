@@ -388,7 +388,8 @@ def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> N
 
 def test_an_absent_file_says_what_to_do_and_is_not_created(path: Path) -> None:
     reading: list[Callable[[Path], object]] = [sqlite_log.alerts, sqlite_log.scores, sqlite_log.count_dead]
-    for read in (*reading, lambda file: sqlite_log.remove_dead(file, [letter()])):
+    reading.append(lambda file: sqlite_log.remove_dead(file, [letter()]))
+    for read in reading:
         with pytest.raises(FileNotFoundError, match="run `watchkeeper demo` first"):
             read(path)
     assert not path.exists()
@@ -411,7 +412,7 @@ def test_an_alert_is_found_by_a_beginning_that_is_enough(path: Path) -> None:
     assert sqlite_log.alert(path, "x").id == "x%_"
     assert sqlite_log.alert(path, "abc").id == "abc"
     with pytest.raises(
-        LookupError, match="2 alerts have an id that begins with 'abc1?': abc|3 alerts .*: abc, abc1, abd"
+        LookupError, match=r"2 alerts have an id that begins with 'abc1?': abc|3 alerts .*: abc, abc1, abd"
     ):
         sqlite_log.alert(path, "ab")
     for absent in ("%", "b", "ABC"):
@@ -459,7 +460,8 @@ dead = st.builds(
 )  # fmt: skip
 raised = st.builds(
     Alert,
-    id=words, pipeline=words, series=words, watch=words, kind=words, state=words, topic=words, asset=words, reason=words,
+    id=words, pipeline=words, series=words, watch=words, kind=words, state=words, topic=words, asset=words,
+    reason=words,
     opened=whole, started=whole, partition=whole, first_offset=whole, last_offset=whole, alarms=whole,
     closed=st.none() | whole, peak_time=st.none() | whole,
     opening_score=st.none() | finite, peak_score=st.none() | finite, threshold=st.none() | finite,

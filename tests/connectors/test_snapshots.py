@@ -11,6 +11,7 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
@@ -336,6 +337,24 @@ def test_without_a_whole_snapshot_there_is_none(tmp_path: Path) -> None:
     with capture_logs() as logs:
         assert snapshots.read(NAME) is None
     assert len(logs) == 1
+
+
+def test_snapshots_that_are_replaced_while_they_are_read_are_read_anew(tmp_path: Path) -> None:
+    snapshots = FolderSnapshots(str(tmp_path))
+    snapshots.write(NAME, snapshot(1, 1))
+    no_part(tmp_path)
+
+    def replaced(*_: object) -> str:
+        for generation in range(2, 6):
+            snapshots.write(NAME, snapshot(1, generation))
+        raise structlog.DropEvent
+
+    before = structlog.get_config()["processors"]
+    structlog.configure(processors=[replaced])
+    try:
+        assert number(snapshots.read(NAME)) == 1005
+    finally:
+        structlog.configure(processors=before)
 
 
 def test_a_newer_format_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

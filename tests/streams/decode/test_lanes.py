@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.decode import JSON, Decoded, Telegraf, decoder
+from streams.decode import JSON, Format, Telegraf, decoder
 from tests.streams.decode.material import DOCUMENT, KEY, OBJECT, VALUE, accounted, decode, records, rows, told
 
 PLAIN = JSON(series="series", values=("value", "other"))
-FORMATS = {
+FORMATS: dict[str, Format] = {
     "plain": PLAIN,
     "keyed": JSON(values="value", time="@record"),
     "milliseconds": JSON(series="series", values="value", unit="ms", max_name=3),
@@ -23,20 +23,17 @@ FORMATS = {
 EVERY = pytest.mark.parametrize("name", FORMATS)
 
 
-def one_by_one(name: str, values: list[bytes | None], keys: list[bytes | None]) -> Decoded:
-    """Each record decoded alone, then told in the numbering of the whole."""
-    one, alone = decoder(FORMATS[name]), []
-    for i, (value, key) in enumerate(zip(values, keys, strict=True)):
-        decoded = one.decode(shifted([value], [key], i))
-        alone.append((rows(decoded), told(decoded)))
-    together: list[object] = [[(i, *row[1:]) for i, (got, _) in enumerate(alone) for row in got]]
-    together.append([(i, *each[1:]) for i, (_, rejects) in enumerate(alone) for each in rejects])
-    return together  # type: ignore[return-value]
+Told = tuple[list[tuple[int, int, bytes | None, int, bytes]], list[tuple[int, int, str]]]
 
 
-def shifted(values: list[bytes | None], keys: list[bytes | None], first: int):  # type: ignore[no-untyped-def]
-    made = records([b""] * first + values, [b""] * first + keys)  # type: ignore[arg-type]
-    return made.rows(slice(first, None))
+def one_by_one(name: str, values: list[bytes | None], keys: list[bytes | None]) -> Told:
+    """Readings and rejects of each record decoded alone, told in the numbering of the whole."""
+    one, everything, readings, rejects = decoder(FORMATS[name]), records(values, keys), [], []
+    for i in range(len(values)):
+        decoded = one.decode(everything.rows(slice(i, i + 1)))
+        readings += [(i, *row[1:]) for row in rows(decoded)]
+        rejects += [(i, *each[1:]) for each in told(decoded)]
+    return readings, rejects
 
 
 @EVERY
@@ -48,7 +45,7 @@ def test_records_together_decode_as_each_of_them_alone(
     values, keys = [value for value, _ in data], [key for _, key in data]
     decoded = decoder(FORMATS[name]).decode(records(values, keys))
     accounted(decoded, len(values))
-    assert [rows(decoded), told(decoded)] == one_by_one(name, values, keys)
+    assert (rows(decoded), told(decoded)) == one_by_one(name, values, keys)
 
 
 @settings(deadline=None, max_examples=400)
@@ -84,7 +81,7 @@ def test_pieces_of_records_never_make_up_a_record(documents: list[bytes], data: 
     pieces: list[bytes | None] = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
     decoded = decode(decoder(PLAIN), *pieces)
     accounted(decoded, len(pieces))
-    assert [rows(decoded), told(decoded)] == one_by_one("plain", pieces, [b"k"] * len(pieces))
+    assert (rows(decoded), told(decoded)) == one_by_one("plain", pieces, [b"k"] * len(pieces))
 
 
 def test_three_broken_records_whose_brackets_balance_stay_three_broken_records() -> None:

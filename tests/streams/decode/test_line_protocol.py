@@ -51,7 +51,7 @@ def test_numbers_and_booleans(text: str, number: float) -> None:
 
 
 def test_escapes_and_quotes() -> None:
-    line = rb'a\ b\,c,host=x\ y\=z,t\,u=1 "s p"=1,text="a \"q\", b=2 ' + b"\n" + rb'# c\\",usage=4,us\ age=5 9'
+    line = rb'a\ b\,c,host=x\ y\=z,t\,u=1 "sp"=1,text="a \"q\", b=2 ' + b"\n" + rb'# c\\",usage=4,us\ age=5 9'
     escaped = decoder(LineProtocol(series=("@measurement", "host", "t,u"), values=("usage", "us age")))
     decoded = decode(escaped, line)
     assert list(decoded.readings.series) == [b"a b,c/x y=z/1"]

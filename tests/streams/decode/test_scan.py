@@ -14,7 +14,8 @@ GOOD = b'{"series":"a","time":1,"value":2}'
 
 
 def left(*values: bytes) -> list[bool]:
-    return scan(Column.of(values), FIELDS).left.tolist()
+    marks: list[bool] = scan(Column.of(values), FIELDS).left.tolist()
+    return marks
 
 
 @pytest.mark.parametrize(

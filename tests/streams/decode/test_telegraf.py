@@ -3,7 +3,8 @@
 from streams.decode import Telegraf, decoder
 from tests.streams.decode.material import decode, told
 
-METRIC = b'{"fields":{"usage_idle":98.5,"usage_user":1},"name":"cpu","tags":{"cpu.id":"cpu0","host":"a"},"timestamp":1458229140}'
+FIELDS = b'{"fields":{"usage_idle":98.5,"usage_user":1},"name":"cpu",'
+METRIC = FIELDS + b'"tags":{"cpu.id":"cpu0","host":"a"},"timestamp":1458229140}'
 CPU = Telegraf(series=("name", "host", "cpu.id"), values=("usage_idle", "usage_user"))
 
 

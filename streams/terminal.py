@@ -1,0 +1,58 @@
+"""What the commands share: options, messages, and the way alerts are told."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from streams.config import ConfigError
+
+ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", show_default=True)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs to read.")]
+Database = Annotated[Path | None, typer.Option(help="An SQLite file, in place of the configured one.")]
+DEFAULT = Path("watchkeeper.toml")
+
+
+def console(*, quiet: bool = False) -> Console:
+    """The terminal; where the output goes into a file or a pipe, lines are long enough for a table."""
+    out = Console(quiet=quiet)
+    return out if out.is_terminal else Console(quiet=quiet, width=160)
+
+
+def work(module: str) -> Any:
+    """The module that does the work of a command, imported when the command is called: `--help` stays instant."""
+    return import_module(f"streams.{module}")
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What is wrong with the input, in a line in place of a traceback."""
+    try:
+        yield
+    except (ConfigError, FileNotFoundError, LookupError, RuntimeError, ValueError) as error:
+        print(f"watchkeeper: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+def show(value: Any) -> None:
+    """Print JSON."""
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def teller(out: Console) -> Callable[[Sequence[Any]], None]:
+    """Prints alerts as they open and close; one that only rose higher is not told again."""
+    known: set[tuple[str, str]] = set()
+
+    def tell(alerts: Sequence[Any]) -> None:
+        for alert in alerts:
+            if (alert.id, alert.state) not in known:
+                known.add((alert.id, alert.state))
+                out.print(work("say").line(alert), soft_wrap=True)
+
+    return tell
