@@ -130,7 +130,7 @@ def replay(
 ) -> None:
     """Replay a recording through a pipeline, apart from its live state, and print its alerts.
 
-    Killed and started again, it goes on at the exact next reading; a finished replay starts afresh in a new folder.
+    Killed and started again, it goes on at the exact next reading. To replay from the start, name another folder.
     """
     out = console(quiet=as_json)
     with told():

@@ -248,6 +248,7 @@ class Worker:
         async with self._lock:
             safe = await self._checkpoint([partition])
             del self._owned[partition]
+            log.info("released", partition=self._name(partition), saved_offset=safe.get(partition))
             return safe.get(partition)
 
     async def close(self) -> None:
