@@ -20,7 +20,7 @@ from streams.config import (
     WatchSection,
     nanoseconds,
 )
-from streams.decode import decoder
+from streams.decode.decoder import decoder
 from streams.decode.formats import JSON
 from streams.pipeline import Limits, Override, Pipeline, PipelineWatch
 from streams.rows import FOREVER

@@ -67,7 +67,8 @@ def _names(names: Sequence[str | int | None] | Column, max_name: int) -> tuple[C
 def _reject(drafts: Drafts, row: int, code: int, unit: str) -> Reject:
     detail = ""
     if code in (times.INVALID, times.EARLY, times.FAR):
-        detail = times.explain(drafts.times[row], unit, code)
+        time = drafts.times[row]
+        detail = times.explain(int(time) if isinstance(time, np.integer) else time, unit, code)
     elif code == LONG_NAME:
         detail = f"{str(drafts.names[row])[:60]} ..."
     return Reject(int(drafts.records[row]), int(drafts.index[row]), _REASONS[code], detail)

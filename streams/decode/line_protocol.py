@@ -11,7 +11,7 @@ from streams.decode.rowwise import Fault, Row
 # every repetition is possessive, so that no line takes more than linear time
 _NAME = r"(?:\\[,= ]|[^,= \n])++"
 _PLACE = r"(?:\\[, ]|[^, \n])++"
-_VALUE = r'(?:"(?:\\.|[^"\\])*+"|[^", \n][^, \n]*+)'
+_VALUE = r'(?:"(?:\\.|[^"\\])*+"|[^", \r\n][^, \r\n]*+)'
 _LINE = re.compile(
     rf"(?P<measurement>{_PLACE})(?P<tags>(?:,{_NAME}={_NAME})*+) ++"
     rf"(?P<fields>{_NAME}={_VALUE}(?:,{_NAME}={_VALUE})*+)(?: ++(?P<time>-?\d++))?+[ \t\r]*+(?=\n|\Z)",

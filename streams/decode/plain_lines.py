@@ -52,7 +52,8 @@ class PlainLines:
         stamps = np.ascontiguousarray(records.times)
         m = _read(b, starts, ends, stamps, self.words, self.ends, told, marks, numbers, names, left)
         rows, index, times, first, last = marks[:, :m]
-        series = Column(names.data, first, last) if self.parts else records.keys.rows(rows)  # type: ignore[arg-type]
+        written = names[: last[-1] if m else 0].tobytes()
+        series = Column(written, first, last) if self.parts else records.keys.rows(rows)
         return Drafts(rows, index, series, times, numbers[:m]), left
 
 

@@ -108,6 +108,15 @@ def test_names_do_not_meet(make: Make, tmp_path: Path) -> None:
     assert [number(snapshots.read(name)) for name in names] == [1000 + at for at in range(len(names))]
 
 
+def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
+    snapshots = FolderSnapshots(str(tmp_path / "in"))
+    for name in ("../a", "a/../../b", "/c", "."):
+        snapshots.write(name, snapshot(1, 1))
+        assert number(snapshots.read(name)) == 1001
+    assert files(tmp_path) == files(tmp_path / "in")
+    assert len(files(tmp_path)) == 4 * 3
+
+
 @EVERYWHERE
 def test_starts_count_in_a_row_from_one_offset(make: Make, tmp_path: Path) -> None:
     snapshots = make(tmp_path)
@@ -413,10 +422,16 @@ import numpy as np
 from connectors.base import Snapshot
 from connectors.snapshots import FolderSnapshots
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
+snapshots = FolderSnapshots(sys.argv[1])
 try:
     small, large = {"n": np.zeros(9)}, {"n": np.zeros(9999)}
-    FolderSnapshots(sys.argv[1]).write(sys.argv[2], Snapshot(1, 2, 0, {}, {"a": small, "b": large}))
+    snapshots.write(sys.argv[2], Snapshot(1, 2, 0, {}, {"a": small, "b": large}))
+except OSError as error:
+    print("OSError", error.errno)
+resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9))
+try:
+    snapshots.starts(sys.argv[2], 5)
 except OSError as error:
     print("OSError", error.errno)
 """
@@ -425,13 +440,15 @@ except OSError as error:
 def test_a_write_that_finds_no_room_raises_and_leaves_what_was(tmp_path: Path) -> None:
     snapshots = FolderSnapshots(str(tmp_path))
     snapshots.write(NAME, snapshot(1, 1))
+    snapshots.starts(NAME, 5)
     before = files(tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", SMALL_DISK, str(tmp_path), NAME], capture_output=True, text=True, check=True
     )
-    assert done.stdout.startswith("OSError")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["OSError", "OSError"]
     assert number(snapshots.read(NAME)) == 1001
     assert files(tmp_path) == before
+    assert snapshots.starts(NAME, 5) == 2
 
 
 def test_a_folder_that_cannot_be_made_is_an_os_error(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import orjson
 from connectors.base import Column, Records
 from detectors.gaussian import Gaussian
 from detectors.watch import Watch
-from streams.decode import decoder
+from streams.decode.decoder import decoder
 from streams.decode.formats import JSON
 from streams.partition import Outcome, Partition
 from streams.pipeline import Limits, Pipeline, PipelineWatch

@@ -18,7 +18,7 @@ from detectors.likelihood import Likelihood
 from detectors.range import Range
 from detectors.sprt import SPRT
 from detectors.watch import Watch
-from streams.decode import decoder
+from streams.decode.decoder import decoder
 from streams.decode.formats import JSON
 from streams.pipeline import Limits, Override, Pipeline, PipelineWatch
 from streams.policy import AlertPolicy, OpenAfter

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from connectors.base import Column, Records
-from streams.decode import Decoded, Decoder
+from streams.decode.readings import Decoded, Decoder
 
 BROKER_TIME = 1_600_000_000_000_000_000
 

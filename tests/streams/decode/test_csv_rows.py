@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.decode import CSV, decoder
+from streams.decode.decoder import decoder
+from streams.decode.formats import CSV
 from tests.streams.decode.material import BROKER_TIME, KEY, accounted, decode, records, rows, told
 
 PUMP = CSV(columns=("time", "asset", "flow", "heat"), series="asset", values=("flow", "heat"))

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from streams.decode import CSV, JSON, Format, LineProtocol, Telegraf, decoder
+from streams.decode.decoder import decoder
+from streams.decode.formats import CSV, JSON, Format, LineProtocol, Telegraf
 from tests.streams.decode.material import BROKER_TIME, decode, records, rows
 
 

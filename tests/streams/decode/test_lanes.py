@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.decode import JSON, Format, Telegraf, decoder
+from streams.decode.decoder import decoder
+from streams.decode.formats import JSON, Format, Telegraf
 from tests.streams.decode.material import DOCUMENT, KEY, OBJECT, VALUE, accounted, decode, records, rows, told
 
 PLAIN = JSON(series="series", values=("value", "other"))

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.decode import LineProtocol, decoder
+from streams.decode.decoder import decoder
+from streams.decode.formats import LineProtocol
+from streams.decode.line_protocol import Lines
+from streams.decode.plain_lines import PlainLines
+from streams.decode.rowwise import Limits, RowDecoder
 from tests.streams.decode.material import BROKER_TIME, KEY, accounted, decode, records, rows, told
 
 CPU = LineProtocol(series=("@measurement", "host"), values=("usage", "idle"))
@@ -94,6 +98,70 @@ def test_no_bytes_raise_and_none_vanish(data: list[tuple[bytes | None, bytes | N
     assert [each[1:] for each in told(together)] == [each[1:] for one in alone for each in told(one)]
     for value, _ in data:
         lines.text(value or b"", 0, "usage")
+
+
+LINE = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "cpu",
+                ",host=a",
+                ",x=1",
+                "=",
+                ",",
+                " ",
+                " ",
+                " usage=1",
+                "usage=1.5",
+                ",idle=2i",
+                ",idle=t",
+                ",s=q",
+                " 5",
+                "\n",
+            ),
+            *(
+                "cpu,host=a usage=1 5\n",
+                "cpu,host=b idle=-3,x=1\n",
+                "\r\n",
+                "# c\n",
+                "-0",
+                "-0i",
+                "1.",
+                "true",
+                "é",
+                '"',
+                "\\",
+            ),
+        ]
+    ),
+    max_size=12,
+).map(lambda parts: "".join(parts).encode())
+
+
+@settings(deadline=None, max_examples=1000)
+@given(st.lists(LINE, min_size=1, max_size=3), st.sampled_from([CPU.series, (), ("host",)]))
+def test_the_fast_lane_equals_the_parser(values: list[bytes | None], series: tuple[str, ...]) -> None:
+    format = LineProtocol(series=series, values=("usage", "idle"), max_name=6)
+    limits = Limits(series or ("@key",), "ns", True, format.max_bytes, 6)
+    slow = RowDecoder(format=Lines(format), variables=("usage", "idle"), limits=limits)
+    fast = decode(decoder(format), *values)
+    assert (rows(fast), fast.rejects) == (rows(decode(slow, *values)), decode(slow, *values).rejects)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        *((b"cpu,host=a usage=1 5", True), (b"cpu,x=1,host=a x=q,usage=2i,idle=f\r\n# c\n\nb,host=b idle=1 5", True)),
+        *((b"cpu,host=a usage=1", False), (b"cpu,host=a usage=1 5\nx", False), (b'cpu,host=a s="",usage=1 5', False)),
+        *((b"cpu,host=a usage=-0i 5", False), (b"cpu,host=\\ usage=1 5", False), (b"cpu,host=a other=1 5", False)),
+        *((b"cpu,host=a,host=b usage=1 5", False), (b"cpu,host=a usage=1,usage=2 5", False), (b"#", False)),
+    ],
+)
+def test_plain_lines_are_for_the_fast_lane_and_others_are_not(value: bytes, plain: bool) -> None:
+    lane = PlainLines.of(series=("@measurement", "host"), values=("usage", "idle"), unit="ns", max_name=512)
+    assert lane is not None
+    drafts, left = lane.read(records([value]))
+    assert (left.tolist(), len(drafts.records) > 0) == ([not plain], plain)
 
 
 @given(st.text(min_size=1, max_size=8).filter(lambda t: "\n" not in t and "\\" not in t), st.floats(allow_nan=False))

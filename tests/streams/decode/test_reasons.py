@@ -2,7 +2,9 @@
 
 import pytest
 
-from streams.decode import CSV, JSON, REASONS, Decoder, LineProtocol, Telegraf, decoder
+from streams.decode.decoder import decoder
+from streams.decode.formats import CSV, JSON, LineProtocol, Telegraf
+from streams.decode.readings import REASONS, Decoder
 from tests.streams.decode.material import decode, reason, records, told
 
 PLAIN = JSON(series="series", values="value", max_bytes=200)

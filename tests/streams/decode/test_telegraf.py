@@ -1,6 +1,7 @@
 """Telegraf's JSON, alone and in batches."""
 
-from streams.decode import Telegraf, decoder
+from streams.decode.decoder import decoder
+from streams.decode.formats import Telegraf
 from tests.streams.decode.material import decode, told
 
 FIELDS = b'{"fields":{"usage_idle":98.5,"usage_user":1},"name":"cpu",'
