@@ -1,5 +1,6 @@
 """Files of recorded readings as rows of record bytes: tables (CSV, Parquet) and lines (JSON, line protocol, text)."""
 
+import re
 from pathlib import Path
 from typing import Protocol
 
@@ -42,13 +43,21 @@ class Table:
         self.names_series = series in table.column_names
         self.times = column_times(table, time)
         self._table, self._path, self._series = table, path, series
+        self._loose = path.suffix == ".csv", {time, series}
         self._template = self._row_template()
         self.first = orjson.dumps([path.stem, table.column_names, self._first_row()])
 
     def records(self, begin: int, end: int) -> tuple[Column, Column]:
         part = self._table.slice(begin, end - begin)
-        cells = [_cells(column) for column in part.columns]
+        cells = [self._written(name, part.column(name)) for name in part.column_names]
         return self._keys(part), Column.of([self._template % row for row in zip(*cells, strict=True)])
+
+    def _written(self, name: str, column: pa.ChunkedArray) -> list[bytes]:
+        """The JSON of a column. One word among the numbers of a CSV does not make words of the others."""
+        from_csv, named = self._loose
+        if from_csv and name not in named and pa.types.is_string(column.type):
+            return [_number_or_text(cell) for cell in column.to_pylist()]
+        return _cells(column)
 
     def _row_template(self) -> bytes:
         """One format for every row, so that a row costs one substitution and no dict."""
@@ -193,6 +202,14 @@ def _cells(column: pa.ChunkedArray) -> list[bytes]:
         numbers = np.ascontiguousarray(column.to_numpy())
         return orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
     return [orjson.dumps(cell, default=str) for cell in column.to_pylist()]
+
+
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+"""as JSON writes one"""
+
+
+def _number_or_text(cell: str | None) -> bytes:
+    return cell.encode() if cell is not None and NUMBER.fullmatch(cell) else orjson.dumps(cell)
 
 
 def _iso(times: NDArray[np.datetime64]) -> list[bytes]:

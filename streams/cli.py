@@ -28,6 +28,28 @@ app.add_typer(snapshots, name="snapshots")
 app.add_typer(bench, name="bench")
 
 
+def _log(level: str) -> None:
+    """Structured lines on stderr, one for each event that an operator would act on."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+
+
+@app.callback()
+def begin() -> None:
+    """Streaming anomaly detection that an engineer can trust at 3 a.m.
+
+    New here? `watchkeeper demo`.
+    """
+    _log("warning")
+
+
 @app.command()
 def demo(
     live: Annotated[bool, typer.Option("--live", help="Watch this very machine at 1 Hz until Ctrl-C instead.")] = False,
@@ -159,20 +181,6 @@ def bench_detectors(
         console().print(work("say").facts("figures", report["figures"]))
 
 
-def _log(level: str) -> None:
-    """Structured lines on stderr, one for each event that an operator would act on."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )
-
-
 def main() -> None:
     """The console script."""
-    _log("warning")
     app()
