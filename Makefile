@@ -24,18 +24,19 @@ lock: .venv/uv
 		--extra all --extra dev pyproject.toml -o requirements.lock
 
 .venv/uv:
-	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Watchkeeper needs Python 3.11 to 3.13; {sys.executable} is {v[0]}.{v[1]}. Say which to use: make PYTHON=python3.12 demo")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	touch $@
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Watchkeeper needs Python 3.11 to 3.13; {sys.executable} is {v[0]}.{v[1]}. Say which to use: make PYTHON=python3.12 demo")'
+	@echo 'making .venv and installing the pinned packages'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@touch $@
 
 .venv/installed: .venv/uv pyproject.toml requirements.lock
-	$(INSTALL) -e .
-	touch $@
+	@$(INSTALL) -e .
+	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(INSTALL) -e '.[dev]'
-	touch $@
+	@$(INSTALL) -e '.[dev]'
+	@touch $@
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis watchkeeper-data

@@ -129,7 +129,7 @@ def test_a_file_of_lines_has_no_labels(tmp_path: Path) -> None:
 def test_one_word_among_the_numbers_of_a_csv_does_not_make_words_of_the_others(tmp_path: Path) -> None:
     path = tmp_path / "pump.csv"
     path.write_text('timestamp,flow,note\n1,5.25,"12 l"\n2,broken,\n3,-4e2,007\n')
-    values = open_file(path, time="timestamp", series="series").records(0, 3)[1]
-    rows = [orjson.loads(value or b"") for value in values]
+    values = Table(path, time="timestamp", series="series").records(0, 3)[1]
+    rows = [json.loads(value or b"") for value in values]
     assert [row["flow"] for row in rows] == [5.25, "broken", -400.0]
     assert [row["note"] for row in rows] == ["12 l", None, "007"]
