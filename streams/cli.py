@@ -58,9 +58,9 @@ def demo(
 ) -> None:
     """Replay real recordings through the production worker, and show what it finds.
 
-    Five pipelines over 21 real recordings (155,131 rows) that come with Watchkeeper: an industrial machine, AWS CloudWatch,
-    a server, a ship's FerryBox, bike rentals. Alerts are printed as they open and close; at the end a table tells how
-    many labelled events were found and how many alerts were false. Everything lands in an SQLite file.
+    Five pipelines over 21 real recordings (155,131 rows) that come with Watchkeeper: an industrial machine, AWS
+    CloudWatch, a server, a ship's FerryBox, bike rentals. Alerts are printed as they open and close; at the end a
+    table tells how many labelled events were found and how many alerts were false. Everything lands in an SQLite file.
 
     `--live` goes on where it was stopped.
     """
