@@ -39,10 +39,10 @@ class FolderSnapshots:
     keep: how many snapshots of a name stay
     """
 
-    def __init__(self, url: str, *, keep: int = 3) -> None:
+    def __init__(self, url: str, *, keep: int = 3, options: Mapping[str, str] | None = None) -> None:
         if keep < 1:
             raise ValueError(f"FolderSnapshots.keep must be at least 1 snapshot; got {keep}")
-        self._fs, root = url_to_fs(url, use_listings_cache=False)
+        self._fs, root = url_to_fs(url, use_listings_cache=False, **(options or {}))
         self._root, self._keep = str(root), keep
         self._local = "file" in ([self._fs.protocol] if isinstance(self._fs.protocol, str) else self._fs.protocol)
 

@@ -121,7 +121,7 @@ def snapshots_forget(
 ) -> None:
     """Delete the snapshots of a partition: it starts cold the next time. The pipeline must not be running."""
     with told():
-        store = import_module("connectors.snapshots").FolderSnapshots(configuration.load(config).snapshots.url)
+        store = work("command").store(configuration.load(config))
         with store.lock():
             store.forget(name)
     console().print(f"{name} is forgotten")

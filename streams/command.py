@@ -16,7 +16,7 @@ from connectors.sqlite import SQLite
 from connectors.sqlite_log import dead_letters, remove_dead
 from detectors import table
 from streams import build
-from streams.config import Config, ConfigError, PipelineSection, nanoseconds
+from streams.config import Config, ConfigError, PipelineSection, Secret, nanoseconds
 from streams.local import Announcing, Job, run
 from streams.pipeline import Pipeline
 from streams.rows import Seen
@@ -37,6 +37,12 @@ def database(config: Config) -> SQLite:
     """The sink of an embedded worker."""
     keep = config.sqlite.keep
     return SQLite(Path(config.sqlite.path), keep=None if keep is None else seconds(keep))
+
+
+def store(config: Config) -> FolderSnapshots:
+    """The snapshots of an embedded worker. Raises ConfigError if a secret is missing."""
+    options = {k: v.reveal() if isinstance(v, Secret) else v for k, v in config.snapshots.options.items()}
+    return FolderSnapshots(config.snapshots.url, options=options)
 
 
 def bytes_per_series(pipeline: Pipeline) -> int:
@@ -108,7 +114,7 @@ def run_pipelines(
     sources = {name: build.source(name, config.pipelines[name], path.parent) for name in chosen}
     for name, pipeline in chosen.items():
         within_memory(pipeline, config.pipelines[name])
-    snapshots = FolderSnapshots(config.snapshots.url)
+    snapshots = store(config)
     every = seconds(config.snapshots.every)
 
     async def work(stop: asyncio.Event) -> None:
@@ -227,7 +233,7 @@ def replay_dead(config: Config, path: Path, name: str, *, reason: str | None) ->
     pipeline, file = pipelines[name], Path(config.sqlite.path)
     source = build.source(name, config.pipelines[name], path.parent)
     letters = dead_letters(file, pipeline=name, reason=reason)
-    snapshots = FolderSnapshots(config.snapshots.url)
+    snapshots = store(config)
 
     async def work() -> dict[str, int]:
         sink = database(config)

@@ -9,7 +9,7 @@ from tempfile import gettempdir
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from streams.catalog import nearest
 from streams.decode.formats import CSV, JSON, LineProtocol, Telegraf
@@ -33,11 +33,42 @@ def nanoseconds(duration: str) -> int:
     return round(float(found[1]) * UNITS[found[2]])
 
 
+class Secret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a secret is found: an environment variable, or a file. Never the value itself; it prints as stars."""
+
+    env: str = ""
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.env) == bool(self.file):
+            raise ValueError('a secret is { env = "NAME" } or { file = "/run/secrets/name" }, never the value itself')
+
+    def reveal(self) -> str:
+        """The value. Raises ConfigError, without it, if it is not there."""
+        if self.env:
+            if self.env not in os.environ:
+                raise ConfigError(f"the environment variable {self.env} is not set; a secret is expected there")
+            return os.environ[self.env]
+        try:
+            return Path(self.file).read_text().strip()
+        except OSError as error:
+            raise ConfigError(f"{self.file} cannot be read ({error.strerror}); a secret is expected there") from None
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+
 class SnapshotsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where snapshots are kept, and how often one is made at most."""
+    """Where snapshots are kept, and how often one is made at most.
+
+    options: what the file system behind the URL asks for, by its fsspec documentation
+    """
 
     url: str = "file://./watchkeeper-data/snapshots"
     every: Duration = "10s"
+    options: dict[str, Secret | str] = {}
 
 
 class SQLiteSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,8 +138,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     snapshots: SnapshotsSection = SnapshotsSection()
     sqlite: SQLiteSection = SQLiteSection()
     pipelines: dict[str, PipelineSection] = {}
-    kafka: dict[str, Any] | UnsetType = UNSET
-    influxdb: dict[str, Any] | UnsetType = UNSET
 
 
 class ConfigError(ValueError):

@@ -198,6 +198,7 @@ def test_a_saved_state_goes_on_under_another_budget() -> None:
     given = Scores(raw[:, 0], np.ones(n), np.zeros(n, np.bool_), np.zeros(n, np.int64))
     stricter = Conformal(budget=1e-4, quiet=30, gain=1.0, warm_up=300)
     said = stricter.update(state, batch, given)
+    assert set(Conformal.tunes) == {"budget", "quiet", "gain", "warm_up"}
     assert np.isfinite(said.threshold).all()
     assert said.threshold[-1] > raw.max() - 1
 

@@ -87,6 +87,13 @@ def test_without_alarms_there_is_no_evidence() -> None:
     assert said(rule="quorum", need=3).evidence is None
 
 
+@pytest.mark.parametrize("rule", ["maximum", "mean"])
+def test_a_ratio_of_exactly_one_is_an_alarm(rule: str) -> None:
+    together = Together(members=(Told("third"),), rule=rule)
+    batch = Batch(np.zeros(5, np.int64), np.arange(5), np.zeros((5, 1)))
+    assert together.update(together.init(1, (1,)), batch).alarm.tolist() == [True, False, True, False, False]
+
+
 def test_an_even_number_of_members_needs_more_than_half() -> None:
     together = Together(members=MEMBERS[:2], rule="quorum")
     batch = Batch(np.zeros(5, np.int64), np.arange(5), np.zeros((5, 1)))

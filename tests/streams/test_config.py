@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from streams import build
-from streams.command import explain
-from streams.config import ConfigError, load
+from streams.command import explain, store
+from streams.config import ConfigError, Secret, load
 
 GOOD = """
 [pipelines.engine]
@@ -78,6 +78,38 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, message: str
 def test_a_file_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot be read.*watchkeeper demo"):
         load(tmp_path / "nothing.toml")
+
+
+SECRET = """
+[snapshots]
+url = "memory://snapshots"
+options = { key = "public", token = { env = "WATCHKEEPER_TEST_TOKEN" } }
+"""
+
+
+def test_a_secret_comes_from_the_environment_or_a_file_and_prints_as_stars(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load(written(tmp_path, SECRET))
+    token = config.snapshots.options["token"]
+    assert isinstance(token, Secret)
+    monkeypatch.delenv("WATCHKEEPER_TEST_TOKEN", raising=False)
+    with pytest.raises(ConfigError, match="WATCHKEEPER_TEST_TOKEN is not set"):
+        store(config)
+    monkeypatch.setenv("WATCHKEEPER_TEST_TOKEN", "s3cret")
+    assert token.reveal() == "s3cret"
+    assert "s3cret" not in f"{config!r} {token} {token!r}"
+    (tmp_path / "token").write_text("from a file\n")
+    assert Secret(file=str(tmp_path / "token")).reveal() == "from a file"
+    with pytest.raises(ConfigError, match="nowhere cannot be read"):
+        Secret(file="nowhere").reveal()
+
+
+@pytest.mark.parametrize("bad", ['token = { value = "s3cret" }', 'token = { env = "A", file = "B" }', "token = {}"])
+def test_a_secret_in_the_file_itself_is_refused(tmp_path: Path, bad: str) -> None:
+    with pytest.raises(ConfigError, match=r"snapshots\.options") as caught:
+        load(written(tmp_path, SECRET.replace('token = { env = "WATCHKEEPER_TEST_TOKEN" }', bad)))
+    assert "s3cret" not in str(caught.value)
 
 
 def test_the_example_in_the_repository_works() -> None:
