@@ -103,7 +103,9 @@ def _live(folder: Path) -> None:
     out = console()
     out.print("Watching this machine once a second; the first verdicts come after a minute. Ctrl-C saves and leaves.")
     with told(), out.status("waiting for the first reading") as status:
-        work("demo").run_live(folder, teller(out), lambda records: status.update(records.values[-1].decode()))
+        work("demo").run_live(
+            folder, teller(out), lambda records: status.update(work("say").reading(records.values[-1]))
+        )
 
 
 @app.command()

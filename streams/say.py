@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from rich.table import Table
 from rich.text import Text
 
@@ -69,6 +70,17 @@ def _rows(*columns: str) -> Table:
     for name in columns:
         table.add_column(name, no_wrap=True, min_width=None if name == columns[-1] else len(name))
     return table
+
+
+def reading(value: bytes | None) -> str:
+    """A record of host telemetry in a line.
+
+    >>> reading(b'{"host": "a", "time": 1.0, "cpu": 12.34, "disk_read": null, "net_sent": 1536000.0}')
+    'cpu 12.3   net_sent 1.54e+06'
+    """
+    fields: dict[str, Any] = msgspec.json.decode(value or b"{}")
+    shown = {name: v for name, v in fields.items() if name != "time" and isinstance(v, float)}
+    return "   ".join(f"{name} {v:.3g}" for name, v in shown.items())
 
 
 def alerts_table(alerts: Sequence[Alert]) -> Table:

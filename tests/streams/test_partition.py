@@ -79,6 +79,15 @@ def test_one_series_too_many_is_refused_until_another_is_forgotten() -> None:
     assert [(letter.offset, letter.reason) for letter in outcome.dead] == [(3, "too_many_series")]
 
 
+def test_a_hundred_thousand_series_where_ten_thousand_are_allowed_fill_no_memory() -> None:
+    partition = new(pipeline(limits=Limits(max_series=10_000)))
+    rows: list[Row] = [(1.0, f"s{number}", 1.0, 1.0) for number in range(100_000)]
+    outcome = play(partition, records(rows), range(0, 100_000, 7_000))
+    assert len(partition.series.names) == 10_000
+    assert Counter(letter.reason for letter in outcome.dead) == {"too_many_series": 90_000}
+    assert len(partition.series.known) < 30_000
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
