@@ -120,6 +120,7 @@ class SQLite:
         self._path = path
         self._keep = None if keep is None else int(keep * 1e9)
         self._writes = 0
+        self._closed = False
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = _open(path, busy_timeout)
         # One thread: writes are stored in the order of their calls, and one that is cancelled still ends alone.
@@ -127,12 +128,16 @@ class SQLite:
 
     async def write(self, rows: Rows) -> Refused:
         """Store all rows that can be stored, in one transaction."""
+        if self._closed:
+            raise ValueError(f"the sink of {self._path} is closed; nothing may be written to it")
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, rows)
 
     async def close(self) -> None:
         """Apply the retention, move the write-ahead log into the file, and let go of it."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
-        self._thread.shutdown(wait=False)
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+            self._thread.shutdown(wait=False)
 
     def _write(self, rows: Rows) -> Refused:
         match rows:
