@@ -59,10 +59,10 @@ def _wrong_unit(time: int, clock: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def judge(time: int, clock: int, newest: int, slot: int, future: int) -> int:
-    """What becomes of a reading, holding back aside."""
+    """What becomes of a reading, holding back aside. A clock of 0 or less was never set: it judges no time."""
     if slot == FULL:
         return TOO_MANY_SERIES
-    if time > clock and time - clock > future:
+    if clock > 0 and time > clock and time - clock > future:
         return TIME_UNIT if _wrong_unit(time, clock) else FUTURE
     if time < clock // 2 and _wrong_unit(time, clock):
         return TIME_UNIT

@@ -34,6 +34,7 @@ class Piecewise:
         try:
             _raw(value)
             owner, pieces = (None, _raws(value)) if array else self._pieces(value)
+            rejects = [] if pieces else [Reject(row, -1, "empty")]
         except msgspec.ValidationError as error:
             rejects = [Reject(row, -1, "wrong_type", str(error)[:120])]
         except FAULTS:

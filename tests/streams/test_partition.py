@@ -110,6 +110,13 @@ def test_a_reading_whose_time_cannot_be_right_is_refused_by_name(row: Row, reaso
     assert partition.counts[f"rejected.{reason}"] == 1
 
 
+def test_a_recording_that_does_not_know_its_record_times_is_scored_all_the_same() -> None:
+    partition = new(pipeline())
+    outcome = play(partition, records([(0, "a", NOW + second, 1) for second in range(30)]))
+    assert outcome.dead == []
+    assert partition.counts["accepted"] == 30
+
+
 def test_a_replayed_dead_letter_carries_its_attempt_and_is_not_kept_again_as_late() -> None:
     partition = new(pipeline())
     play(partition, records([(100, "a", 100, 1)]))

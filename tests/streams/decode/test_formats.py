@@ -93,6 +93,12 @@ def test_a_record_without_the_array_is_a_reading_itself() -> None:
     assert [(j.index, j.reason) for j in decoded.rejects] == [(0, "wrong_type"), (-1, "empty"), (-1, "wrong_type")]
 
 
+def test_an_empty_array_in_a_record_with_faults_of_its_own_is_still_empty() -> None:
+    batch = decoder(JSON(series="s", values="v", items="readings"))
+    decoded = decode(batch, b'{"s":"a","v":"1","readings":[]}')
+    assert [(each.index, each.reason) for each in decoded.rejects] == [(-1, "empty")]
+
+
 @pytest.mark.parametrize(
     ("value", "index", "field", "expected"),
     [
