@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock
 
-.PHONY: demo test test-long bench lock clean
+.PHONY: demo test test-long servers bench lock clean
 
 demo: .venv/installed
 	$(BIN)/watchkeeper demo
@@ -15,6 +15,9 @@ test: .venv/installed-dev
 
 test-long: .venv/installed-dev
 	$(BIN)/pytest -q
+
+servers:
+	tests/servers/build.sh
 
 bench: .venv/installed
 	$(BIN)/watchkeeper bench detectors

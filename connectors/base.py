@@ -80,6 +80,16 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Which readings n rows were made of: offsets (n,), and index (n,) within the record."""
+
+    topic: str
+    partition: int
+    offsets: IntArray
+    index: IntArray
+
+
+@dataclass(frozen=True, slots=True)
 class Points:
     """Rows of one measurement. A point is (measurement, tags, series, time): writing it again overwrites it.
 
@@ -87,6 +97,7 @@ class Points:
     series: (n,) UTF-8 names, a tag that varies
     times:  (n,) ns since 1970
     fields: name -> (n,) numbers; NaN = absent
+    origin: of the rows; None = they were not made of readings
     """
 
     measurement: str
@@ -94,6 +105,7 @@ class Points:
     series: Column
     times: IntArray
     fields: Mapping[str, FloatArray | IntArray | BoolArray]
+    origin: Origin | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -184,10 +196,11 @@ Rows = Points | Alerts | DeadLetters
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Rows that a sink will never accept, and the server's reason for each."""
+    """Rows that a sink will never accept, the server's reason for each, and the bytes that it refused."""
 
     rows: Sequence[int] = ()
     reasons: Sequence[str] = ()
+    values: Sequence[bytes] = ()
 
     def __len__(self) -> int:
         return len(self.rows)

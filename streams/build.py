@@ -11,19 +11,12 @@ from connectors.recordings import Recording
 from detectors import table
 from detectors.watch import Watch
 from streams.catalog import CALIBRATORS, DETECTORS, DRIFT_TESTS, method
-from streams.config import (
-    Config,
-    ConfigError,
-    HostSource,
-    OverrideSection,
-    PipelineSection,
-    WatchSection,
-    nanoseconds,
-)
+from streams.config import ConfigError
 from streams.decode.decoder import decoder
 from streams.decode.formats import JSON
 from streams.pipeline import Limits, Override, Pipeline, PipelineWatch
 from streams.rows import FOREVER
+from streams.sections import Config, HostSource, OverrideSection, PipelineSection, WatchSection, nanoseconds
 
 
 def pipeline(name: str, section: PipelineSection) -> Pipeline:

@@ -16,11 +16,12 @@ from connectors.sqlite import SQLite
 from connectors.sqlite_log import dead_letters, remove_dead
 from detectors import table
 from streams import build
-from streams.config import Config, ConfigError, PipelineSection, Secret, nanoseconds
+from streams.config import ConfigError, reveal
 from streams.local import Announcing, Job, run
 from streams.pipeline import Pipeline
 from streams.rows import Seen
 from streams.scoring import Scoring
+from streams.sections import Config, PipelineSection, Secret, nanoseconds
 from streams.worker import Worker
 
 MIB = 1024 * 1024
@@ -41,7 +42,7 @@ def database(config: Config) -> SQLite:
 
 def store(config: Config) -> FolderSnapshots:
     """The snapshots of an embedded worker. Raises ConfigError if a secret is missing."""
-    options = {k: v.reveal() if isinstance(v, Secret) else v for k, v in config.snapshots.options.items()}
+    options = {k: reveal(v) if isinstance(v, Secret) else v for k, v in config.snapshots.options.items()}
     return FolderSnapshots(config.snapshots.url, options=options)
 
 

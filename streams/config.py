@@ -6,142 +6,31 @@ import tomllib
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from streams import sections
 from streams.catalog import nearest
-from streams.decode.formats import CSV, JSON, LineProtocol, Telegraf
 from streams.policy import AlertPolicy
-
-UNITS = {"ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000, "d": 86_400_000_000_000}
-
-Duration = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?(ms|s|m|h|d)$")]
-"""such as 500ms, 10s, 2m, 1.5h, 30d"""
-
-
-def nanoseconds(duration: str) -> int:
-    """A duration such as `2m` in ns.
-
-    >>> nanoseconds("1.5h") // 10**9
-    5400
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", duration)
-    if found is None:
-        raise ValueError(f"a duration is a number and a unit (ms, s, m, h, d), such as 10s; got {duration!r}")
-    return round(float(found[1]) * UNITS[found[2]])
-
-
-class Secret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a secret is found: an environment variable, or a file. Never the value itself; it prints as stars."""
-
-    env: str = ""
-    file: str = ""
-
-    def __post_init__(self) -> None:
-        if bool(self.env) == bool(self.file):
-            raise ValueError('a secret is { env = "NAME" } or { file = "/run/secrets/name" }, never the value itself')
-
-    def reveal(self) -> str:
-        """The value. Raises ConfigError, without it, if it is not there."""
-        if self.env:
-            if self.env not in os.environ:
-                raise ConfigError(f"the environment variable {self.env} is not set; a secret is expected there")
-            return os.environ[self.env]
-        try:
-            return Path(self.file).read_text().strip()
-        except OSError as error:
-            raise ConfigError(f"{self.file} cannot be read ({error.strerror}); a secret is expected there") from None
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    __str__ = __repr__
-
-
-class SnapshotsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where snapshots are kept, and how often one is made at most.
-
-    options: what the file system behind the URL asks for, by its fsspec documentation
-    """
-
-    url: str = "file://./watchkeeper-data/snapshots"
-    every: Duration = "10s"
-    options: dict[str, Secret | str] = {}
-
-
-class SQLiteSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where an embedded worker writes scores, alerts and dead letters, and for how long it keeps them."""
-
-    path: str = "./watchkeeper-data/watchkeeper.db"
-    keep: Duration | None = None
-
-
-class RecordingSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="recording"):
-    """Files to replay. `speed`: times real time; absent = as fast as possible."""
-
-    paths: list[str]
-    speed: float | None = None
-    time: str = "timestamp"
-    series: str = "series"
-
-
-class HostSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="host"):
-    """The telemetry of this very machine."""
-
-    every: Duration = "1s"
-
-
-class OverrideSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Other parameters of a watch for series whose names match a pattern."""
-
-    series: str
-    detector: dict[str, Any] = {}
-    calibrator: dict[str, Any] = {}
-    drift: dict[str, Any] = {}
-
-
-class WatchSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A detector, and what stands behind it."""
-
-    name: str
-    detector: dict[str, Any]
-    calibrator: dict[str, Any] | None = None
-    drift: dict[str, Any] | None = None
-    overrides: list[OverrideSection] = []
-
-
-class PipelineSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One topic, its decoding, its watches, its alert policy."""
-
-    topic: str
-    decode: JSON | Telegraf | LineProtocol | CSV
-    watches: list[WatchSection]
-    source: RecordingSource | HostSource | None = None
-    alerts: AlertPolicy = AlertPolicy()
-    asset: str = ""
-    lateness: Duration = "0s"
-    future: Duration = "1h"
-    silence_after: Duration | None = None
-    forget_after: Duration | None = None
-    max_series: Annotated[int, Meta(ge=1)] = 10_000
-    memory_mib: Annotated[int, Meta(ge=1)] = 2048
-    scores: Literal["all", "alarms"] | Annotated[int, Meta(ge=1)] = "alarms"
-    include: list[str] = []
-    exclude: list[str] = []
-
-
-class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file."""
-
-    snapshots: SnapshotsSection = SnapshotsSection()
-    sqlite: SQLiteSection = SQLiteSection()
-    pipelines: dict[str, PipelineSection] = {}
+from streams.sections import Config, PipelineSection, Secret
 
 
 class ConfigError(ValueError):
     """The configuration cannot be used; the text says where, what came, what is allowed."""
+
+
+def reveal(secret: Secret) -> str:
+    """The value of a secret. Raises ConfigError, without it, if it is not there."""
+    if secret.env:
+        if secret.env not in os.environ:
+            raise ConfigError(f"the environment variable {secret.env} is not set; a secret is expected there")
+        return os.environ[secret.env]
+    try:
+        return Path(secret.file).read_text().strip()
+    except OSError as error:
+        raise ConfigError(f"{secret.file} cannot be read ({error.strerror}); a secret is expected there") from None
 
 
 def load(path: Path) -> Config:
@@ -154,14 +43,12 @@ def load(path: Path) -> Config:
         raw = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
-    sections = raw.pop("pipelines", {})
-    if not isinstance(sections, dict):
-        raise ConfigError(f"{path}: pipelines: must hold tables such as [pipelines.engine]; got {sections!r}")
+    tables = raw.pop("pipelines", {})
+    if not isinstance(tables, dict):
+        raise ConfigError(f"{path}: pipelines: must hold tables such as [pipelines.engine]; got {tables!r}")
     try:
         config = _convert(raw, Config, "")
-        pipelines = {
-            name: _convert(section, PipelineSection, f"pipelines.{name}") for name, section in sections.items()
-        }
+        pipelines = {name: _convert(section, PipelineSection, f"pipelines.{name}") for name, section in tables.items()}
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     return msgspec.structs.replace(config, pipelines=pipelines)
@@ -210,8 +97,10 @@ def _came(path: str, raw: Any) -> str:
 
 TAGS = {"format": ("json", "telegraf", "line_protocol", "csv"), "type": ("recording", "host")}
 KEYS: dict[str, type[Struct]] = {
-    "": Config, "snapshots": SnapshotsSection, "sqlite": SQLiteSection, "pipelines": PipelineSection,
-    "watches": WatchSection, "overrides": OverrideSection, "alerts": AlertPolicy,
+    "": Config, "snapshots": sections.SnapshotsSection, "sqlite": sections.SQLiteSection,
+    "kafka": sections.KafkaSection, "tls": sections.TLSSection, "sasl": sections.SASLSection,
+    "influxdb": sections.InfluxDBSection, "metrics": sections.MetricsSection, "pipelines": PipelineSection,
+    "watches": sections.WatchSection, "overrides": sections.OverrideSection, "alerts": AlertPolicy,
 }  # fmt: skip
 
 
@@ -230,7 +119,8 @@ def kernel_cache() -> None:
         return
     root = Path(__file__).parent.parent
     digest = blake2b(digest_size=8)
-    for source in sorted([*(root / "detectors").rglob("*.py"), *(root / "streams").rglob("*.py")]):
+    sources = (path for package in ("detectors", "connectors", "streams") for path in (root / package).rglob("*.py"))
+    for source in sorted(sources):
         digest.update(source.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for base in (home, Path(gettempdir()) / f"cache-{os.getuid()}"):

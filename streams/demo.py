@@ -18,10 +18,10 @@ from connectors.sqlite import SQLite
 from connectors.sqlite_log import alerts as written_alerts
 from streams import build, config
 from streams.command import run_pipelines, until_signal
-from streams.config import Config
 from streams.local import Announcing, Job, run
 from streams.partition import Partition
 from streams.pipeline import Pipeline
+from streams.sections import Config
 from streams.verdict import Verdict, judge
 
 RECORDINGS = Path(__file__).parent / "recordings"

@@ -6,7 +6,8 @@ import pytest
 
 from streams import build
 from streams.command import explain, store
-from streams.config import ConfigError, Secret, load
+from streams.config import ConfigError, load, reveal
+from streams.sections import Secret
 
 GOOD = """
 [pipelines.engine]
@@ -97,12 +98,12 @@ def test_a_secret_comes_from_the_environment_or_a_file_and_prints_as_stars(
     with pytest.raises(ConfigError, match="WATCHKEEPER_TEST_TOKEN is not set"):
         store(config)
     monkeypatch.setenv("WATCHKEEPER_TEST_TOKEN", "s3cret")
-    assert token.reveal() == "s3cret"
+    assert reveal(token) == "s3cret"
     assert "s3cret" not in f"{config!r} {token} {token!r}"
     (tmp_path / "token").write_text("from a file\n")
-    assert Secret(file=str(tmp_path / "token")).reveal() == "from a file"
+    assert reveal(Secret(file=str(tmp_path / "token"))) == "from a file"
     with pytest.raises(ConfigError, match="nowhere cannot be read"):
-        Secret(file="nowhere").reveal()
+        reveal(Secret(file="nowhere"))
 
 
 @pytest.mark.parametrize("bad", ['token = { value = "s3cret" }', 'token = { env = "A", file = "B" }', "token = {}"])

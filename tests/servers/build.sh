@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Kafka and InfluxDB for the tests, from the package registries into .servers/. Minutes, once; needs a JDK with Maven, Go and Rust.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+here=$PWD/tests/servers
+servers=$PWD/.servers
+
+need() {
+  for tool in "$@"; do
+    command -v "$tool" > /dev/null || { echo "make servers: '$tool' is not installed; it is needed to build $what" >&2; exit 1; }
+  done
+}
+
+kafka() {
+  what="Kafka"; need java mvn
+  rm -rf "$servers/kafka.partial"
+  mvn --quiet --batch-mode --file "$here/kafka-build/pom.xml" dependency:copy-dependencies -DoutputDirectory="$servers/kafka.partial/lib"
+  mv "$servers/kafka.partial" "$servers/kafka"
+}
+
+influxdb() {
+  what="InfluxDB"; need go cargo
+  local build=$servers/influxdb.partial
+  rm -rf "$build" && mkdir -p "$build/bin"
+  cp "$here/influxdb-build/tools.go" "$build/"
+  cp "$here/influxdb-build/go.mod.txt" "$build/go.mod"
+  # influxd's Flux engine is Rust and denies warnings, newer compilers warn about more
+  printf '#!/bin/sh\nexec "$@" --cap-lints warn\n' > "$build/rustc" && chmod +x "$build/rustc"
+  (
+    cd "$build"
+    GOBIN=$build/bin go install github.com/influxdata/pkg-config@v0.2.14
+    export PATH=$build/bin:$PATH RUSTUP_TOOLCHAIN=stable RUSTC_WRAPPER=$build/rustc
+    go mod tidy > tidy.log 2>&1 || { cat tidy.log >&2; exit 1; }
+    go build -o influxd github.com/influxdata/influxdb/v2/cmd/influxd
+  )
+  mkdir -p "$servers/influxdb" && mv "$build/influxd" "$servers/influxdb/influxd" && rm -rf "$build"
+}
+
+mkdir -p "$servers"
+for server in kafka influxdb; do
+  if [ ! -e "$servers/$server" ]; then
+    echo "building $server into .servers/$server"
+    "$server"
+  fi
+done
