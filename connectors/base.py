@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -59,6 +59,7 @@ class Records:
     offsets:  (n,) rising, with gaps where a topic is compacted
     times:    (n,) broker time, ns since 1970
     attempts: (n,) how often each was replayed from the dead letters; None = none of them ever
+    end:      the offset to read next; None = one past the last record. A log may hold more than records
     """
 
     topic: str
@@ -68,12 +69,13 @@ class Records:
     values: Column
     times: IntArray
     attempts: IntArray | None = None
+    end: int | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def rows(self, index: IntArray | BoolArray | slice) -> "Records":
-        """The records at `index`, over the same buffers."""
+        """The records at `index`, over the same buffers; `end` is not among them."""
         attempts = None if self.attempts is None else self.attempts[index]
         keys, values = self.keys.rows(index), self.values.rows(index)
         return Records(self.topic, self.partition, self.offsets[index], keys, values, self.times[index], attempts)
@@ -267,20 +269,30 @@ class Snapshot:
     parts: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
 
 
-class Snapshots(Protocol):
-    """Where snapshots are kept. `name` is a relative path such as `pumps/sensors.pumps/3`.
+class Claim(NamedTuple):
+    """An ownership of a partition, and how many in a row began at its offset and never left it in order, with this."""
 
-    These methods block; they are called from a thread.
-    """
+    epoch: int
+    starts: int
+
+
+class Snapshots(Protocol):
+    """Where snapshots are kept, by names such as `pumps/sensors.pumps/3`. Its methods block, and raise OSError."""
 
     def read(self, name: str) -> Snapshot | None:
-        """The whole snapshot of the highest epoch, and in it of the highest generation; None if there is none.
+        """The newest one that is whole; None if there is none. Damaged ones are passed over, with a warning."""
 
-        One whose parts are missing or damaged is passed over, with a warning.
-        """
+    def newest(self, name: str) -> tuple[int, int, int] | None:
+        """Epoch, generation and offset of the one that `read` tries first; None if there is none. Cheap."""
 
-    def write(self, name: str, snapshot: Snapshot) -> None:
-        """All or nothing, and durable on return. Raises OSError if it could not be written."""
+    def write(self, name: str, snapshot: Snapshot) -> int:
+        """All or nothing, and durable on return; the bytes written. Its arrays must stand still meanwhile."""
+
+    def claim(self, name: str, offset: int) -> Claim:
+        """Take over, to start from this offset, with an epoch above all that were ever claimed or written."""
+
+    def left(self, name: str, offset: int) -> None:
+        """Let go in order, at this offset: the next start there is the first again. Without a claim, nothing."""
 
     def starts(self, name: str, offset: int) -> int:
-        """Note that a worker starts from this offset, and say how often it did so in a row, this time included."""
+        """As `claim`, but only how often in a row a worker started from this offset, this time included."""

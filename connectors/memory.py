@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from connectors.base import Alert, Alerts, DeadLetter, Points, Records, Refused, Rows, Snapshot
+from connectors.base import Alert, Alerts, Claim, DeadLetter, Points, Records, Refused, Rows, Snapshot
 
 PointIdentity = tuple[str, tuple[tuple[str, str], ...], str, int]
 """measurement, sorted tags, series, time"""
@@ -110,29 +110,48 @@ class MemorySnapshots:
     """Every snapshot that was ever written, in a list per name.
 
     >>> snapshots = MemorySnapshots()
+    >>> snapshots.claim("pumps/0", 0)
+    Claim(epoch=1, starts=1)
     >>> for generation in (1, 2):
-    ...     snapshots.write("pumps/0", Snapshot(epoch=7, generation=generation, offset=100 * generation))
-    >>> snapshots.read("pumps/0").offset
-    200
-    >>> [snapshots.starts("pumps/0", offset) for offset in (200, 200, 300)]
+    ...     size = snapshots.write("pumps/0", Snapshot(epoch=1, generation=generation, offset=100 * generation))
+    >>> snapshots.read("pumps/0").offset, snapshots.newest("pumps/0")
+    (200, (1, 2, 200))
+    >>> [snapshots.claim("pumps/0", offset).starts for offset in (200, 200, 300)]
     [1, 2, 1]
+    >>> snapshots.left("pumps/0", 300)
+    >>> snapshots.claim("pumps/0", 300)
+    Claim(epoch=5, starts=1)
     """
 
     def __init__(self) -> None:
         self.written: dict[str, list[Snapshot]] = {}
-        self._starts: dict[str, tuple[int, int]] = {}
+        self._claims: dict[str, tuple[int, int, int]] = {}
+        """epoch, offset and starts of the last claim"""
 
     def read(self, name: str) -> Snapshot | None:
         found = self.written.get(name, [])
-        return _apart(max(found, key=lambda s: (s.epoch, s.generation, s.offset))) if found else None
+        return _apart(max(found, key=_order)) if found else None
 
-    def write(self, name: str, snapshot: Snapshot) -> None:
+    def newest(self, name: str) -> tuple[int, int, int] | None:
+        return max(map(_order, self.written.get(name, [])), default=None)
+
+    def write(self, name: str, snapshot: Snapshot) -> int:
         self.written.setdefault(name, []).append(_apart(snapshot))
+        return sum(array.nbytes for arrays in snapshot.parts.values() for array in arrays.values())
+
+    def claim(self, name: str, offset: int) -> Claim:
+        last, at, count = self._claims.get(name, (0, offset, 0))
+        epoch = 1 + max(last, (self.newest(name) or (0,))[0])
+        starts = count + 1 if at == offset else 1
+        self._claims[name] = (epoch, offset, starts)
+        return Claim(epoch, starts)
+
+    def left(self, name: str, offset: int) -> None:
+        if name in self._claims:
+            self._claims[name] = (self._claims[name][0], offset, 0)
 
     def starts(self, name: str, offset: int) -> int:
-        last, count = self._starts.get(name, (offset, 0))
-        self._starts[name] = (offset, count + 1 if last == offset else 1)
-        return self._starts[name][1]
+        return self.claim(name, offset).starts
 
 
 def _text(name: bytes | None) -> str | None:
@@ -140,6 +159,10 @@ def _text(name: bytes | None) -> str | None:
         return None if name is None else name.decode()
     except UnicodeDecodeError:
         return None
+
+
+def _order(snapshot: Snapshot) -> tuple[int, int, int]:
+    return snapshot.epoch, snapshot.generation, snapshot.offset
 
 
 def _apart(snapshot: Snapshot) -> Snapshot:

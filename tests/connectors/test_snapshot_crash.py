@@ -4,78 +4,132 @@ from pathlib import Path
 
 import pytest
 
-# In a process of its own: it forks, and each child ends without a word at its k-th touch of a file.
+# In a process of its own. `end`: it forks, and each child ends without a word at its k-th touch of a file.
+# `fail`: the k-th touch of a file raises, as a full disk does; the same object then goes on writing.
 EVERY_STEP = """
-import json, os, shutil, sys
+import os, shutil, sys
 from pathlib import Path
 from structlog.testing import capture_logs
 from connectors.snapshots import FolderSnapshots
-from tests.connectors.test_snapshots import NAME, files, number, snapshot
+from tests.connectors.snapshot_cases import NAME, assert_same, left_over, sharing, torn
 
 TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove"}
+how, first = sys.argv[2], int(sys.argv[3])
+before, folder = Path(sys.argv[1], "before"), Path(sys.argv[1], "now")
+steps = None
 
 
-def write_and_end_at(folder, step):
-    seen = iter(range(step))
-
-    def end(event, arguments):
-        if event in TOUCHES and str(arguments[0]).startswith(str(folder)) and next(seen, None) is None:
+def touched(event, arguments):
+    here = steps is not None and event in TOUCHES and str(arguments[0]).startswith(str(folder))
+    if here and next(steps, None) is None:
+        if how == "end":
             os._exit(9)
+        raise OSError(28, "no space left on device")
 
-    sys.addaudithook(end)
-    FolderSnapshots(str(folder)).write(NAME, snapshot(1, 4))
+
+def begin():
+    snapshots = FolderSnapshots(str(folder))
+    for generation in range(first, 4):
+        snapshots.write(NAME, sharing(1, generation))
+    return snapshots
+
+
+def ended(step):
+    global steps
+    if child := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    steps = iter(range(step))
+    snapshots.write(NAME, sharing(1, 4))
     os._exit(0)
 
 
-before = Path(sys.argv[1], "before")
-before.mkdir()
-for generation in range(int(sys.argv[2]), 4):
-    FolderSnapshots(str(before)).write(NAME, snapshot(1, generation))
-for step in range(1000):
-    folder = shutil.copytree(before, Path(sys.argv[1], str(step)))
-    if not (child := os.fork()):
-        write_and_end_at(folder, step)
-    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def failed(step):
+    global steps
+    steps = iter(range(step))
+    try:
+        snapshots.write(NAME, sharing(1, 4))
+        return 0 if next(steps, None) is not None else 1
+    except OSError:
+        return 9
+    finally:
+        steps = None
+
+
+def generation():
     with capture_logs() as warnings:
-        found = number(FolderSnapshots(str(folder)).read(NAME))
-    parts = {m: json.loads(m.read_text())["parts"].values() for m in files(folder, ".json")}
-    absent = [part for m, told in parts.items() for part in told if not m.with_name(part["file"]).exists()]
-    FolderSnapshots(str(folder)).write(NAME, snapshot(1, 5))
-    print(ended, found, len(warnings) + len(absent), len(files(folder)))
-    if ended == 0:
+        found = FolderSnapshots(str(folder)).read(NAME)
+    if found is not None:
+        assert_same(found, sharing(found.epoch, found.generation))
+    return found and found.generation, len(warnings)
+
+
+folder.mkdir()
+snapshots = begin()
+shutil.copytree(folder, before, copy_function=os.link)
+sys.addaudithook(touched)
+for step in range(1000):
+    shutil.rmtree(folder)
+    shutil.copytree(before, folder, copy_function=os.link)
+    if how == "end":
+        status = ended(step)
+        after = FolderSnapshots(str(folder)), sharing(2, 5)
+    else:
+        snapshots = FolderSnapshots(str(folder))
+        for earlier in range(first, 4):
+            snapshots.write(NAME, sharing(1, earlier))
+        with capture_logs():
+            status = failed(step)
+        after = snapshots, sharing(1, 5)
+    found, warnings = generation()
+    damages = warnings + torn(folder)
+    after[0].write(NAME, after[1])
+    assert generation() == (5, 0)
+    print(status, found, damages + torn(folder), left_over(folder))
+    if status == 0:
         break
 """
 
 
-def crashed_at_every_step(folder: Path, *, first: int) -> list[list[str]]:
-    """Exit status, snapshot read afterwards, warnings and absent parts, and files after one more write."""
-    command = [sys.executable, "-c", EVERY_STEP, str(folder), str(first)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+def at_every_step(folder: Path, *, how: str, first: int) -> list[list[str]]:
+    """Status, generation read afterwards, damages before and after one more write, and files that are left over."""
+    command = [sys.executable, "-c", EVERY_STEP, str(folder), how, str(first)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     return [line.split() for line in done.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")
 def fourth(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
-    """What was left of the fourth write, ended at every step."""
-    return crashed_at_every_step(tmp_path_factory.mktemp("fourth"), first=1)
+    """What was left of the fourth write, ended at every step. It shares pieces with those before it."""
+    return at_every_step(tmp_path_factory.mktemp("fourth"), how="end", first=1)
 
 
 def test_a_write_that_ends_at_any_step_leaves_the_snapshot_before_it_or_its_own(fourth: list[list[str]]) -> None:
     *crashed, whole = fourth
-    found = [snapshot for _, snapshot, _, _ in crashed]
-    assert whole[:2] == ["0", "1004"]
+    found = [generation for _, generation, _, _ in crashed]
+    assert whole[:2] == ["0", "4"]
     assert {status for status, *_ in crashed} == {"9"}
-    assert len(crashed) > 10
+    assert len(crashed) > 8
     assert found == sorted(found)
-    assert set(found) == {"1003", "1004"}
+    assert set(found) == {"3", "4"}
 
 
 def test_a_write_that_ends_at_any_step_is_neither_seen_as_damage_nor_left_behind(fourth: list[list[str]]) -> None:
-    assert {(damages, files) for _, _, damages, files in fourth} == {("0", "9")}
+    assert {(damages, left) for _, _, damages, left in fourth} == {("0", "0")}
 
 
 def test_a_first_write_that_ends_at_any_step_leaves_nothing_or_its_own(tmp_path: Path) -> None:
-    found = [snapshot for _, snapshot, _, _ in crashed_at_every_step(tmp_path, first=4)]
+    lines = at_every_step(tmp_path, how="end", first=4)
+    found = [generation for _, generation, _, _ in lines]
     assert found[0] == "None"
-    assert found[-1] == "1004"
-    assert set(found) == {"None", "1004"}
+    assert found[-1] == "4"
+    assert set(found) == {"None", "4"}
+    assert {(damages, left) for _, _, damages, left in lines} == {("0", "0")}
+
+
+def test_after_a_write_that_failed_at_any_step_the_next_shares_only_what_is_there(tmp_path: Path) -> None:
+    *failed, whole = at_every_step(tmp_path, how="fail", first=1)
+    assert whole == ["0", "4", "0", "0"]
+    assert {(damages, left) for _, _, damages, left in failed} == {("0", "0")}
+    assert {(status, generation) for status, generation, _, _ in failed} >= {("9", "3")}
+    assert {generation for status, generation, _, _ in failed if status == "1"} <= {"4"}

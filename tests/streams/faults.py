@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from connectors.base import Records, Refused, Rows, Sink, SinkBusy, Snapshot, Snapshots
+from connectors.base import Claim, Records, Refused, Rows, Sink, SinkBusy, Snapshot, Snapshots
 
 
 class Crash(BaseException):
@@ -61,13 +61,23 @@ class MortalSnapshots:
     def read(self, name: str) -> Snapshot | None:
         return self.snapshots.read(name)
 
-    def write(self, name: str, snapshot: Snapshot) -> None:
+    def newest(self, name: str) -> tuple[int, int, int] | None:
+        return self.snapshots.newest(name)
+
+    def write(self, name: str, snapshot: Snapshot) -> int:
         self.writes += 1
         if self.writes - 1 in self.failing:
             raise OSError("no space left on device")
         self.moment.pass_()
-        self.snapshots.write(name, snapshot)
+        size = self.snapshots.write(name, snapshot)
         self.moment.pass_()
+        return size
+
+    def claim(self, name: str, offset: int) -> Claim:
+        return self.snapshots.claim(name, offset)
+
+    def left(self, name: str, offset: int) -> None:
+        self.snapshots.left(name, offset)
 
     def starts(self, name: str, offset: int) -> int:
         return self.snapshots.starts(name, offset)
