@@ -1,4 +1,4 @@
-"""Every sink keeps every promise of its contract; SQLite keeps some more."""
+"""Every sink keeps every promise of its contract; SQLite keeps some more, InfluxDB no dead letters."""
 
 import asyncio
 import sqlite3
@@ -18,8 +18,11 @@ from hypothesis import strategies as st
 import connectors.sqlite
 from connectors import sqlite_log
 from connectors.base import Alert, Alerts, Column, DeadLetter, DeadLetters, Points, Refused, Rows, SinkBusy
+from connectors.influxdb import InfluxDB
 from connectors.memory import MemorySink
 from connectors.sqlite import SQLite
+from tests.connectors.buckets import connection, stored, stored_alerts
+from tests.servers.fixtures import Bucket
 
 TAGS = {"pipeline": "pumps", "watch": "spikes"}
 DAY = 86_400 * 10**9
@@ -28,26 +31,32 @@ DAY = 86_400 * 10**9
 class Kept:
     """A sink, and what it holds in one form: plain scores, alerts, dead letters."""
 
-    def __init__(self, sink: MemorySink | SQLite, path: Path) -> None:
-        self.sink, self.path = sink, path
+    def __init__(self, sink: MemorySink | SQLite | InfluxDB, place: Path | Bucket) -> None:
+        self.sink, self.place = sink, place
 
     def scores(self) -> list[dict[str, Any]]:
-        if isinstance(self.sink, SQLite):
-            return sqlite_log.scores(self.path, limit=None)
-        found = []
-        for (_, tags, series, time), fields in self.sink.points.items():
-            found.append({**dict(tags), "series": series, "time": time, **fields})
+        if isinstance(self.place, Bucket):
+            points = [point for point in stored(self.place).items() if point[0][0] == "scores"]
+            found = [{**dict(tags), "time": time, **fields} for (_, tags, time), fields in points]
+        elif isinstance(self.sink, MemorySink):
+            held = self.sink.points.items()
+            found = [{**dict(tags), "series": s, "time": time, **fields} for (_, tags, s, time), fields in held]
+        else:
+            return sqlite_log.scores(self.place, limit=None)
         return sorted(found, key=lambda point: -point["time"])
 
     def alerts(self) -> list[Alert]:
-        if isinstance(self.sink, SQLite):
-            return sqlite_log.alerts(self.path, limit=None)
-        return sorted(self.sink.alerts.values(), key=lambda alert: -alert.opened)
+        if isinstance(self.place, Bucket):
+            return stored_alerts(self.place)
+        if isinstance(self.sink, MemorySink):
+            return sorted(self.sink.alerts.values(), key=lambda alert: -alert.opened)
+        return sqlite_log.alerts(self.place, limit=None)
 
     def dead(self) -> list[DeadLetter]:
-        if isinstance(self.sink, SQLite):
-            return sqlite_log.dead_letters(self.path, newest_first=False)
-        return sorted(self.sink.dead.values(), key=lambda letter: letter.time)
+        assert isinstance(self.place, Path)
+        if isinstance(self.sink, MemorySink):
+            return sorted(self.sink.dead.values(), key=lambda letter: letter.time)
+        return sqlite_log.dead_letters(self.place, newest_first=False)
 
 
 @pytest.fixture
@@ -55,8 +64,16 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a new folder" / "log?#%.db"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("influxdb", marks=pytest.mark.servers)])
 def kept(request: pytest.FixtureRequest, path: Path) -> Kept:
+    if request.param == "influxdb":
+        bucket: Bucket = request.getfixturevalue("bucket")
+        return Kept(InfluxDB(connection(bucket)), bucket)
+    return Kept(MemorySink() if request.param == "memory" else SQLite(path), path)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def keeping_dead(request: pytest.FixtureRequest, path: Path) -> Kept:
     return Kept(MemorySink() if request.param == "memory" else SQLite(path), path)
 
 
@@ -94,23 +111,29 @@ def written(sink: MemorySink | SQLite, *rows: Rows) -> list[Refused]:
 
 async def test_writing_twice_changes_nothing(kept: Kept) -> None:
     for _ in range(2):
-        for rows in (points(), Alerts([alert("a1"), alert("a2")]), DeadLetters([letter(1), letter(2)])):
+        for rows in (points(), Alerts([alert("a1"), alert("a2", kind="drift", opened=4)])):
             assert await kept.sink.write(rows) == Refused()
     assert [point["score"] for point in kept.scores()] == [1.0, 0.5, 0.0]
-    assert kept.alerts() == [alert("a1"), alert("a2")]
-    assert kept.dead() == [letter(1), letter(2)]
+    assert kept.alerts() == [alert("a1"), alert("a2", kind="drift", opened=4)]
     await kept.sink.close()
+
+
+async def test_dead_letters_are_kept_once_in_their_last_version(keeping_dead: Kept) -> None:
+    for _ in range(2):
+        assert await keeping_dead.sink.write(DeadLetters([letter(1), letter(2)])) == Refused()
+    assert keeping_dead.dead() == [letter(1), letter(2)]
+    await keeping_dead.sink.write(DeadLetters([letter(2), letter(2, attempt=1, detail="again")]))
+    assert keeping_dead.dead() == [letter(1), letter(2, attempt=1, detail="again")]
+    await keeping_dead.sink.close()
 
 
 async def test_a_later_version_replaces_the_earlier(kept: Kept) -> None:
     later = alert(state="closed", closed=9, peak_score=4.5, actual={"flow": 1.5}, evidence={"voters": [1, 2]})
     await kept.sink.write(Alerts([alert()]))
     await kept.sink.write(Alerts([later]))
-    await kept.sink.write(DeadLetters([letter(), letter(attempt=1, detail="again")]))
     await kept.sink.write(points(1, score=np.array([1.0]), drift=np.array([0.5])))
     await kept.sink.write(points(1, score=np.array([2.0])))
     assert kept.alerts() == [later]
-    assert kept.dead() == [letter(attempt=1, detail="again")]
     assert kept.scores() == [{**TAGS, "series": "pump-0", "time": 0, "score": 2.0}]
     await kept.sink.close()
 
@@ -136,7 +159,7 @@ async def test_fields_keep_their_type_and_names_their_signs(kept: Kept) -> None:
 async def test_writing_nothing_is_accepted(kept: Kept) -> None:
     for rows in (points(0), points(0, flow=np.array([])), Alerts([]), DeadLetters([])):
         assert await kept.sink.write(rows) == Refused()
-    assert (kept.scores(), kept.alerts(), kept.dead()) == ([], [], [])
+    assert (kept.scores(), kept.alerts()) == ([], [])
     await kept.sink.close()
 
 
