@@ -160,7 +160,9 @@ def minute(series: int) -> float:
 
 async def _timed(pipeline: Pipeline, before: list[Records], slices: list[Records]) -> float:
     """Seconds for these slices, after others that are not timed."""
-    worker = Worker(pipeline=pipeline, topic="bench", identity="bench", sink=MemorySink(), snapshots=MemorySnapshots())
+    worker = Worker(
+        pipeline=pipeline, topic="bench", identity="bench", sinks={"memory": MemorySink()}, snapshots=MemorySnapshots()
+    )
     await worker.assign(0)
     for records in before:
         await worker.process([records])

@@ -1,17 +1,16 @@
 """The `watchkeeper` command."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import structlog
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from streams import config as configuration
+from streams.cli_kafka import repartition, run_worker, topics
 from streams.cli_logs import alerts, dead, snapshots
-from streams.terminal import DEFAULT, ConfigPath, Json, console, show, teller, told, work
+from streams.terminal import DEFAULT, ConfigPath, Json, console, level, show, teller, told, work
 
 app = typer.Typer(
     name="watchkeeper",
@@ -26,19 +25,9 @@ app.add_typer(alerts, name="alerts")
 app.add_typer(dead, name="dead")
 app.add_typer(snapshots, name="snapshots")
 app.add_typer(bench, name="bench")
-
-
-def _log(level: str) -> None:
-    """Structured lines on stderr, one for each event that an operator would act on."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )
+app.add_typer(topics, name="topics")
+app.command("work")(run_worker)
+app.command("repartition")(repartition)
 
 
 @app.callback()
@@ -47,7 +36,7 @@ def begin() -> None:
 
     New here? `watchkeeper demo`.
     """
-    _log("warning")
+    level("warning")
 
 
 @app.command()
@@ -119,21 +108,33 @@ def run(
     Every pipeline needs a `source`. SIGTERM and Ctrl-C save and leave; started again, it goes on at the exact next
     reading.
     """
-    _log("info")
+    level("info")
     with told():
         loaded = configuration.load(config)
         work("command").run_pipelines(loaded, config, only=pipeline, strict=strict, tell=teller(console()))
 
 
 @app.command()
-def check(config: ConfigPath = DEFAULT, as_json: Json = False) -> None:
+def check(
+    config: ConfigPath = DEFAULT,
+    reach: Annotated[bool, typer.Option("--reach", help="Also knock at Kafka and InfluxDB, as `work` does.")] = False,
+    sample: Annotated[int, typer.Option(help="Also look for series in several partitions, in so many records.")] = 0,
+    as_json: Json = False,
+) -> None:
     """Check a configuration and tell what it would do.
 
     Names the file, the table, the key and the value that is wrong, and what was probably meant. Also tells how much
     memory the states can take at most.
     """
     with told():
-        facts = work("command").explain(configuration.load(config), config)
+        loaded = configuration.load(config)
+        facts = work("command").explain(loaded, config)
+        for name in loaded.pipelines if reach else ():
+            work("work").reach(loaded, name)
+            facts[name]["reach"] = "Kafka and its topics, and InfluxDB where it is configured, let this user in"
+        for name in loaded.pipelines if sample else ():
+            found = work("kafka_command").spread(loaded, config, name, sample=sample)
+            facts[name]["series_in_several_partitions"] = found
     if as_json:
         show(facts)
         return
@@ -150,6 +151,7 @@ def replay(
     into: Annotated[Path, typer.Option(help="Where scores, alerts and snapshots go.")] = Path(
         "watchkeeper-data/replay"
     ),
+    to: Annotated[str, typer.Option(help="`kafka`: send its rows to the pipeline's topic instead.")] = "",
     as_json: Json = False,
 ) -> None:
     """Replay a recording through a pipeline, apart from its live state, and print its alerts.
@@ -157,6 +159,10 @@ def replay(
     Killed and started again, it goes on at the exact next reading. To replay from the start, name another folder.
     """
     out = console(quiet=as_json)
+    if to:
+        with told():
+            _to_kafka(configuration.load(config), config, file, pipeline, to, speed)
+        return
     with told():
         report = work("command").replay_file(
             configuration.load(config), config, file, pipeline, speed=speed, into=into, tell=teller(out),
@@ -166,6 +172,13 @@ def replay(
         show(report)
     else:
         out.print(work("say").facts("replayed", report))
+
+
+def _to_kafka(loaded: Any, config: Path, file: Path, pipeline: str, to: str, speed: float | None) -> None:
+    if to != "kafka":
+        raise ValueError(f"--to: kafka, or absent to replay embedded; got {to!r}")
+    count = work("kafka_command").produce(loaded, config, file, pipeline, speed=speed)
+    console().print(f"{count} records sent to {loaded.pipelines[pipeline].topic}")
 
 
 @bench.command("detectors")

@@ -1,8 +1,9 @@
 """The commands that read what a worker wrote: alerts, dead letters, snapshots."""
 
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,8 +25,13 @@ def dead_list(
 ) -> None:
     """List dead letters, newest first, with the count of each reason."""
     with told():
-        log, file = import_module("connectors.sqlite_log"), _database(config, database)
-        counts, letters = log.count_dead(file), log.dead_letters(file, reason=reason, limit=limit)
+        if loaded := _on_kafka(config, database):
+            letters = work("kafka_command").dead_letters(loaded, reason=reason)
+            counts = dict(Counter(letter.reason for letter in letters).most_common())
+            letters = letters[:limit]
+        else:
+            log, file = import_module("connectors.sqlite_log"), _database(config, database)
+            counts, letters = log.count_dead(file), log.dead_letters(file, reason=reason, limit=limit)
     if as_json:
         show({"counts": counts, "dead_letters": letters})
         return
@@ -44,7 +50,10 @@ def dead_show(
 ) -> None:
     """Show dead letters of one record: why, and the original bytes."""
     with told():
-        letters = work("command").letters_at(_database(config, database), place)
+        if loaded := _on_kafka(config, database):
+            letters = work("kafka_command").own(work("kafka_command").dead_letters(loaded), place)
+        else:
+            letters = work("command").letters_at(_database(config, database), place)
     if as_json:
         show(letters)
         return
@@ -59,13 +68,19 @@ def dead_replay(
     reason: Annotated[str | None, typer.Option(help="Only those with this reason.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Try dead letters again, after the configuration was mended. The pipeline must not be running.
+    """Try dead letters again, after the configuration was mended.
+
+    On Kafka their records go back to the pipeline's topic, where its worker reads them; the letters are deleted.
+    Embedded, the pipeline must not be running.
 
     What is read now is scored and leaves the list. What fails again stays, with one more attempt. A reading that is
     by now older than the newest of its series cannot be scored; it is counted, and not kept a second time as late.
     """
     with told():
-        report = work("command").replay_dead(configuration.load(config), config, pipeline, reason=reason)
+        if loaded := _on_kafka(config, None):
+            report = work("kafka_command").replay_dead(loaded, pipeline, reason=reason)
+        else:
+            report = work("command").replay_dead(configuration.load(config), config, pipeline, reason=reason)
     if as_json:
         show(report)
     else:
@@ -104,6 +119,14 @@ def alerts_show(
         show(found)
     else:
         console().print(work("say").facts(f"alert {found.id[:8]}", work("say").alert_facts(found)))
+
+
+def _on_kafka(config: Path, database: Path | None) -> Any:
+    """The configuration, if dead letters are in Kafka and no database was named; else None."""
+    if database is not None or not config.exists():
+        return None
+    loaded = configuration.load(config)
+    return loaded if loaded.kafka is not None else None
 
 
 def _database(config: Path, database: Path | None) -> Path:

@@ -161,7 +161,7 @@ def replay_file(
         raise ConfigError(f"there is no file {file}")
     section = build.replayed(config.pipelines[name], file)
     pipeline = build.pipeline(name, section)
-    source = _recording(section, file, speed)
+    source = recording(section, file, speed)
     folder = into / f"{name}-{file.stem}"
     snapshots = FolderSnapshots(str(folder / "snapshots"))
     counted = {"records": 0, "alerts": 0}
@@ -188,7 +188,8 @@ def replay_file(
     return {"pipeline": name, **counted, "database": str(folder / "watchkeeper.db")}
 
 
-def _recording(section: PipelineSection, file: Path, speed: float | None) -> Recording:
+def recording(section: PipelineSection, file: Path, speed: float | None) -> Recording:
+    """A file as a source of the pipeline's topic."""
     decode = section.decode
     time = getattr(decode, "time", "time")
     series = decode.series if isinstance(decode.series, str) else (decode.series or ("series",))[0]
@@ -239,14 +240,14 @@ def replay_dead(config: Config, path: Path, name: str, *, reason: str | None) ->
     async def work() -> dict[str, int]:
         sink = database(config)
         topic, identity = source.topic, source.identity
-        worker = Worker(pipeline=pipeline, topic=topic, identity=identity, sink=sink, snapshots=snapshots)
+        worker = Worker(pipeline=pipeline, topic=topic, identity=identity, sinks={"sqlite": sink}, snapshots=snapshots)
         accepted = 0
         try:
             for records in as_records(letters, topic):
                 number = records.partition
                 await worker.assign(number, bounds=source.bounds(number))
                 before = worker.partitions[number].counts["accepted"]
-                await worker.process([records])
+                await worker.retry(records)
                 accepted += worker.partitions[number].counts["accepted"] - before
             await worker.checkpoint()
         finally:

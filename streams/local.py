@@ -57,7 +57,7 @@ async def run(job: Job, stop: asyncio.Event) -> None:
     deaths, last = 0, None
     while True:
         worker = Worker(
-            pipeline=job.pipeline, topic=job.source.topic, identity=job.source.identity, sink=job.sink,
+            pipeline=job.pipeline, topic=job.source.topic, identity=job.source.identity, sinks={"sqlite": job.sink},
             snapshots=job.snapshots, strict=job.strict,
         )  # fmt: skip
         state = None
@@ -85,9 +85,13 @@ async def _assign(worker: Worker, job: Job) -> dict[int, int]:
 async def _work(worker: Worker, job: Job, start: dict[int, int], stop: asyncio.Event) -> None:
     endless = any(job.source.bounds(partition)[1] is None for partition in job.source.partitions)
     records = job.source.read(start)
+
+    async def idle(now: int) -> None:
+        await worker.idle(now, job.source.partitions)
+
     saved = time.monotonic()
     while not stop.is_set():
-        slice_ = await _next(records, stop, 1.0 if endless else None, worker.idle)
+        slice_ = await _next(records, stop, 1.0 if endless else None, idle)
         if slice_ is None:
             break
         await worker.process([slice_])
@@ -96,9 +100,9 @@ async def _work(worker: Worker, job: Job, start: dict[int, int], stop: asyncio.E
         if time.monotonic() - saved >= max(job.every, 9 * worker.checkpoint_s):
             await worker.checkpoint()
             saved = time.monotonic()
-    for partition in job.source.partitions:
-        if await worker.revoke(partition) is None:
-            log.error("not_saved", pipeline=job.pipeline.name, partition=partition)
+    safe = await worker.revoke(job.source.partitions)
+    if unsaved := set(job.source.partitions) - safe.keys():
+        log.error("not_saved", pipeline=job.pipeline.name, partitions=sorted(unsaved))
 
 
 async def _next(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.base import Alert, DeadLetter, Points, Records
+from detectors import table
 from detectors.base import IntArray
 from detectors.names import FULL
 from streams.book import AlertBook, Description
@@ -52,10 +53,35 @@ class Partition:
         """The log clock, ns."""
         return int(self.series.marks[CLOCK])
 
+    @property
+    def size(self) -> int:
+        """Bytes of state in memory."""
+        states = [state for scoring in self.watches for state in (scoring.state, scoring.alarms)]
+        return sum(table.size(state) for state in [*states, self.series.seen])
+
     def process(self, records: Records) -> Outcome:
-        """Everything that comes of these records. Records before `offset` are left out, unless they are replayed."""
+        """Everything that comes of these records. Those before `offset` are left out; it moves behind them."""
+        outcome = self._take(records, records.offsets >= self.offset)
+        if len(records):
+            self.pass_to(int(records.offsets[-1]) + 1)
+        if records.end is not None:
+            self.pass_to(records.end)
+        return outcome
+
+    def pass_to(self, offset: int) -> None:
+        """Nothing is left to read before this offset."""
+        self.offset = max(self.offset, offset)
+
+    def retry(self, records: Records) -> Outcome:
+        """Everything that comes of records out of the dead letters: wherever they stood, `offset` stays."""
+        return self._take(records, np.ones(len(records), np.bool_))
+
+    def _take(self, records: Records, keep: NDArray[np.bool_]) -> Outcome:
         outcome = Outcome()
-        records = self._unread(records)
+        if self.skipped:
+            keep &= ~np.isin(records.offsets, list(self.skipped))
+        if not keep.all():
+            records = records.rows(keep)
         if not len(records):
             return outcome
         decoded = self.pipeline.decoder.decode(records)
@@ -65,21 +91,7 @@ class Partition:
         self.counts["records"] += len(records)
         self._admit(records, readings, outcome)
         outcome.alerts += self.book.take()
-        if records.attempts is None:
-            self.offset = int(records.offsets[-1]) + 1
         return outcome
-
-    def _unread(self, records: Records) -> Records:
-        keep = records.offsets >= self.offset
-        if records.attempts is not None:
-            keep |= records.attempts > 0
-        if self.skipped:
-            keep &= ~np.isin(records.offsets, list(self.skipped))
-        if not keep.all():
-            if records.attempts is None and len(records):
-                self.offset = max(self.offset, int(records.offsets[-1]) + 1)
-            records = records.rows(keep)
-        return records
 
     def _screen(self, readings: Readings) -> Readings:
         keep = self.series.screen(readings.series)
@@ -103,7 +115,7 @@ class Partition:
             span = (slice(reading, cut.reading), slice(record, cut.record))
             fate, rows = self._order(records, readings, slots, clocks, span)
             self._refuse(records, readings, fate, reading, outcome)
-            self._score(rows, outcome)
+            self.score(rows, outcome)
             self._forget(records, clocks, cut)
             record, reading = cut.record, cut.reading
 
@@ -153,7 +165,8 @@ class Partition:
             reason = REASONS[int(fate[i])]
             self._bury(outcome, records, int(readings.records[row]), int(readings.index[row]), reason, "")
 
-    def _score(self, rows: Rows, outcome: Outcome) -> None:
+    def score(self, rows: Rows, outcome: Outcome) -> None:
+        """Every watch scores these rows; what comes of them goes to `outcome`."""
         self.counts["accepted"] += len(rows)
         if not len(rows):
             return
@@ -172,7 +185,9 @@ class Partition:
             which = chosen(self.pipeline.scores, rows, scores, self.series.seen.count)
             if len(which):
                 tags = {"pipeline": self.pipeline.name, "watch": scoring.watch.name}
-                found = points(tags, self.series.names, self.pipeline.variables, rows, scores, which)
+                found = points(
+                    tags, (self.topic, self.number), self.series.names, self.pipeline.variables, rows, scores, which
+                )
                 outcome.points.append(found)
 
     def _forget(self, records: Records, clocks: IntArray, cut: Cut) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from connectors.base import Column, Points
+from connectors.base import Column, Origin, Points
 from detectors.base import BoolArray, FloatArray, IntArray, Scores
 from detectors.names import Names
 from streams.order import Rows
@@ -35,11 +35,17 @@ def _number(slots: IntArray, counts: IntArray) -> IntArray:
 
 
 def points(
-    tags: Mapping[str, str], names: Names, variables: Sequence[str], rows: Rows, scores: Scores, which: IntArray
+    tags: Mapping[str, str],
+    place: tuple[str, int],
+    names: Names,
+    variables: Sequence[str],
+    rows: Rows,
+    scores: Scores,
+    which: IntArray,
 ) -> Points:
-    """Points of the measurement `scores`: what was read, expected and decided."""
-    slots, place = np.unique(rows.slots[which], return_inverse=True)
-    series = Column.of([names[slot] for slot in slots.tolist()]).rows(place)
+    """Points of the measurement `scores`: what was read, expected and decided. place: topic and partition."""
+    slots, named = np.unique(rows.slots[which], return_inverse=True)
+    series = Column.of([names[slot] for slot in slots.tolist()]).rows(named)
     fields: dict[str, FloatArray | IntArray | BoolArray] = {
         "score": scores.score[which],
         "threshold": scores.threshold[which],
@@ -52,4 +58,5 @@ def points(
         fields[variable] = rows.values[which, j]
         if scores.expected is not None:
             fields[f"expected_{variable}"] = scores.expected[which, j]
-    return Points("scores", tags, series, rows.times[which], fields)
+    origin = Origin(*place, rows.offsets[which], rows.index[which])
+    return Points("scores", tags, series, rows.times[which], fields, origin)

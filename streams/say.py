@@ -94,6 +94,16 @@ def alerts_table(alerts: Sequence[Alert]) -> Table:
     return table
 
 
+def topics_table(topics: Sequence[Any]) -> Table:
+    """Topics of a cluster, one a row."""
+    table = _rows("topic", "partitions", "replication", "cleanup", "retention", "records")
+    for topic in topics:
+        kept = "" if topic.retention is None else _span(topic.retention * 1_000_000)
+        cells = (str(topic.partitions), str(topic.replication), topic.cleanup, kept, str(topic.records))
+        table.add_row(topic.name, *cells)
+    return table
+
+
 def dead_table(letters: Sequence[DeadLetter]) -> Table:
     """Dead letters, one a row; the value is cut."""
     table = _rows("place", "time (UTC)", "reason", "tries", "detail", "value")

@@ -10,6 +10,9 @@ from streams.policy import AlertPolicy
 
 UNITS = {"ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000, "d": 86_400_000_000_000}
 
+LONGEST = 36_525 * UNITS["d"]
+"""so that sums of times and durations fit into 64 bits"""
+
 Duration = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?(ms|s|m|h|d)$")]
 """such as 500ms, 10s, 2m, 1.5h, 30d"""
 
@@ -23,7 +26,10 @@ def nanoseconds(duration: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", duration)
     if found is None:
         raise ValueError(f"a duration is a number and a unit (ms, s, m, h, d), such as 10s; got {duration!r}")
-    return round(float(found[1]) * UNITS[found[2]])
+    ns = round(float(found[1]) * UNITS[found[2]])
+    if ns > LONGEST:
+        raise ValueError(f"a duration is at most 100 years; got {duration!r}")
+    return ns
 
 
 class Secret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

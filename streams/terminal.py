@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import structlog
 import typer
 from rich.console import Console
 
@@ -17,6 +18,19 @@ ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configurat
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs to read.")]
 Database = Annotated[Path | None, typer.Option(help="An SQLite file, in place of the configured one.")]
 DEFAULT = Path("watchkeeper.toml")
+
+
+def level(name: str) -> None:
+    """Structured lines on stderr, one for each event that an operator would act on."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(name),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
 
 
 def console(*, quiet: bool = False) -> Console:

@@ -2,18 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from connectors.base import Alert, Alerts, DeadLetter, DeadLetters, Records, Sink, Snapshot, Snapshots
-from streams.book import alert_id
-from streams.outbox import Outbox
+from connectors.base import Alerts, DeadLetters, Records, Sink, Snapshot, Snapshots
+from streams.delivery import Delivery, always
+from streams.owned import Cut, Owned, skipping
 from streams.partition import Outcome, Partition
 from streams.pipeline import Pipeline
-from streams.restore import restore, take_snapshot
+from streams.restore import restore
 from streams.start import Start, decide, same_source
 
 log = structlog.get_logger()
@@ -22,39 +20,44 @@ DEATHS = 3
 """After so many deaths at the same cut the records are processed one by one, to find the one that kills."""
 
 
-@dataclass(slots=True)
-class _Owned:
-    """A partition in this worker's hands.
-
-    careful: the state as it was at assignment, kept while records are processed one by one
-    """
-
-    partition: Partition
-    epoch: int
-    generation: int
-    activations: list[Any]
-    careful: Snapshot | None = None
-
-
 class Worker:
     """Scores the assigned partitions of one pipeline. An offset is safe only once the state that contains it is saved.
 
     A failed decode or update leaves the state half changed: the worker refuses to save it, and must be started again.
+
+    sinks:    by name; each is given everything
+    identity: what the snapshots must have been made of; it may be set anew between assignments
+    allowed:  asked before anything is written to a sink; while it says no, everything waits
     """
 
     def __init__(
-        self, *, pipeline: Pipeline, topic: str, identity: str, sink: Sink, snapshots: Snapshots, strict: bool = False
+        self,
+        *,
+        pipeline: Pipeline,
+        topic: str,
+        identity: str,
+        sinks: Mapping[str, Sink],
+        snapshots: Snapshots,
+        strict: bool = False,
+        allowed: Callable[[], bool] = always,
     ) -> None:
         self.pipeline = pipeline
-        self._topic, self._identity = topic, identity
-        self._outbox = Outbox(sink)
+        self.identity = identity
+        self.delivery = Delivery(sinks, allowed)
+        self._topic = topic
         self._snapshots = snapshots
         self._strict = strict
-        self._owned: dict[int, _Owned] = {}
-        self._broken = False
+        self.owned: dict[int, Owned] = {}
+        self._kept: dict[int, Owned] = {}
+        self.broken = False
         self._lock = asyncio.Lock()
+        self._saving = asyncio.Lock()
+        self.starts = 0
+        """how often in a row a worker started from a state of one of the partitions, at most"""
         self.checkpoint_s = 0.0
         """how long the last checkpoint took"""
+        self.process_s = 0.0
+        """seconds spent in decoding and scoring"""
 
     def _name(self, partition: int) -> str:
         return f"{self.pipeline.name}/{self._topic}/{partition}"
@@ -62,7 +65,7 @@ class Worker:
     @property
     def partitions(self) -> Mapping[int, Partition]:
         """Those that are assigned."""
-        return {number: owned.partition for number, owned in self._owned.items()}
+        return {number: owned.partition for number, owned in self.owned.items()}
 
     async def assign(
         self,
@@ -72,186 +75,225 @@ class Worker:
         committed: int | None = None,
         start: int = 0,
     ) -> int:
-        """Load the snapshot of a partition; the next offset to read.
+        """Take a partition over, from memory if nobody had it meanwhile, else from its snapshot; the offset to read.
 
         bounds: first offset that can be read and one past the last; committed, start: see start.decide
         Raises OtherSource, or Changed if strict.
         """
         name = self._name(partition)
-        snapshot = await asyncio.to_thread(self._snapshots.read, name)
-        if snapshot is not None:
-            same_source(str(snapshot.metadata["identity"]), self._identity, name)
-        saved = None if snapshot is None else snapshot.offset
+        owned, notes = await self._know(partition)
+        saved = None if owned.saved is None else owned.partition.offset
         chosen = decide(saved=saved, committed=committed, first=bounds[0], end=bounds[1], start=start)
-        owned, notes = self._take_over(partition, snapshot, chosen.offset)
-        starts = await asyncio.to_thread(self._snapshots.starts, name, chosen.offset)
-        self._owned[partition] = owned
+        claim = await asyncio.to_thread(self._snapshots.claim, name, chosen.offset)
+        owned.epoch, owned.generation = claim.epoch, 0
+        owned.partition.offset = chosen.offset
         async with self._lock:
+            self.owned[partition] = owned
             await self._tell(owned, chosen)
             if notes:
                 owned.activations = [*owned.activations[-99:], [chosen.offset, notes]]
                 log.warning("parameters_changed", partition=name, offset=chosen.offset, changes=notes)
             if notes or chosen.lost:
                 await self._send(Outcome(alerts=owned.partition.book.take()))
-                await self._outbox.drain()
-                await self._save(owned)
-            if starts > DEATHS:
-                log.error("record_by_record", partition=name, offset=chosen.offset, deaths=starts - 1)
-                owned.careful = self._snapshot(owned)
+                await self.delivery.drain()
+                await self._save(owned, owned.snapshot(self.identity))
+            self.starts = max(self.starts, claim.starts)
+            if claim.starts > DEATHS:
+                log.error("record_by_record", partition=name, offset=chosen.offset, deaths=claim.starts - 1)
+                owned.careful = owned.snapshot(self.identity)
         log.info("assigned", partition=name, offset=chosen.offset, cold=chosen.cold)
         return chosen.offset
 
-    def _take_over(self, number: int, snapshot: Snapshot | None, offset: int) -> tuple[_Owned, list[str]]:
+    async def _know(self, number: int) -> tuple[Owned, list[str]]:
+        """The partition as this worker kept it, or as its snapshot has it, or new; and what changed since."""
+        name, kept = self._name(number), self._kept.pop(number, None)
+        if kept is not None and await asyncio.to_thread(self._snapshots.newest, name) == kept.saved:
+            return kept, []
+        snapshot = await asyncio.to_thread(self._snapshots.read, name)
         if snapshot is None:
-            return _Owned(Partition(self.pipeline, self._topic, number, offset), 1, 0, []), []
+            return Owned(Partition(self.pipeline, self._topic, number, 0)), []
+        same_source(str(snapshot.metadata["identity"]), self.identity, name)
         partition, notes = restore(self.pipeline, self._topic, number, snapshot, self._strict)
-        partition.offset = offset
-        return _Owned(partition, snapshot.epoch + 1, 0, list(snapshot.metadata["activations"])), notes
+        saved = (snapshot.epoch, snapshot.generation, snapshot.offset)
+        activations = list(snapshot.metadata["activations"])
+        return Owned(partition, activations=activations, saved=saved, changed=False), notes
 
-    async def _tell(self, owned: _Owned, chosen: Start) -> None:
+    async def _tell(self, owned: Owned, chosen: Start) -> None:
         """Say what is out of the ordinary about this start; lost records are an alert of kind `gap`."""
         if chosen.note:
             log.warning("start", partition=self._name(owned.partition.number), note=chosen.note, lost=chosen.lost)
         if chosen.lost is None:
             return
-        first, last = chosen.lost
-        at = max(owned.partition.clock, 0)
-        place = f"{self._topic}/{owned.partition.number}"
-        gap = Alert(
-            id=alert_id(self.pipeline.name, place, "", "gap", first), pipeline=self.pipeline.name, series="", watch="",
-            kind="gap", state="open", opened=at, started=at, topic=self._topic, partition=owned.partition.number,
-            first_offset=first, last_offset=last, reason=f"offsets {first} to {last} were lost: {chosen.note}",
-        )  # fmt: skip
-        await self._outbox.put(Alerts([gap]))
+        await self.delivery.put(Alerts([owned.gap(chosen)]))
 
     async def process(self, slices: Sequence[Records]) -> None:
         """Score these records, of any assigned partitions, in order per partition, and send what comes of them."""
         async with self._lock:
             for records in slices:
-                owned = self._owned[records.partition]
+                owned = self.owned[records.partition]
+                owned.changed = True
                 if owned.careful is None:
-                    await self._send(self._process(owned, records))
+                    await self._send(self._run(owned.partition.process, records))
                     continue
                 for row in range(len(records)):
                     await self._process_carefully(owned, owned.careful, records.rows(slice(row, row + 1)))
+                owned.partition.pass_to(records.end or 0)
 
-    def _process(self, owned: _Owned, records: Records) -> Outcome:
-        if self._broken:
+    async def retry(self, records: Records) -> None:
+        """Try records out of the dead letters of an assigned partition again, and send what comes of them."""
+        async with self._lock:
+            owned = self.owned[records.partition]
+            owned.changed = True
+            await self._send(self._run(owned.partition.retry, records))
+
+    def _run(self, work: Callable[[Records], Outcome], records: Records) -> Outcome:
+        if self.broken:
             raise RuntimeError("the state of this worker is half changed: start it again from its snapshots")
+        begun = time.monotonic()
         try:
-            return owned.partition.process(records)
+            return work(records)
         except BaseException:
-            self._broken = True
+            self.broken = True
             raise
+        finally:
+            self.process_s += time.monotonic() - begun
 
-    async def _process_carefully(self, owned: _Owned, before: Snapshot, record: Records) -> None:
+    async def _process_carefully(self, owned: Owned, before: Snapshot, record: Records) -> None:
         try:
-            outcome = self._process(owned, record)
+            outcome = self._run(owned.partition.process, record)
         except Exception as error:
             await self._skip_from_now_on(owned, before, record, error)
             raise
         await self._send(outcome)
 
-    async def _skip_from_now_on(self, owned: _Owned, before: Snapshot, record: Records, error: Exception) -> None:
+    async def _skip_from_now_on(self, owned: Owned, before: Snapshot, record: Records, error: Exception) -> None:
         """Keep the record that kills as a dead letter, and see that no replay meets it again."""
-        offset = int(record.offsets[0])
-        letter = DeadLetter(
-            pipeline=self.pipeline.name, topic=self._topic, partition=record.partition, offset=offset, index=-1,
-            time=int(record.times[0]), key=record.keys[0], value=record.values[0], reason="crashed",
-            detail=f"{type(error).__name__}: {error}",
-        )  # fmt: skip
-        await self._outbox.put(DeadLetters([letter]))
-        await self._outbox.drain()
-        skipped = sorted({*before.metadata["skipped"], offset})
-        counts = dict(before.metadata["counts"])
-        counts["rejected.crashed"] = counts.get("rejected.crashed", 0) + 1
-        metadata = {**before.metadata, "skipped": skipped, "counts": counts}
-        snapshot = replace(before, generation=owned.generation + 1, metadata=metadata)
+        letter = owned.crashed(record, error)
+        await self.delivery.put(DeadLetters([letter]))
+        await self.delivery.drain()
+        snapshot = skipping(before, letter.offset, owned.generation + 1)
         await asyncio.to_thread(self._snapshots.write, self._name(record.partition), snapshot)
-        log.error("record_crashed", partition=self._name(record.partition), offset=offset, error=letter.detail)
+        log.error("record_crashed", partition=self._name(record.partition), offset=letter.offset, error=letter.detail)
 
     async def _send(self, outcome: Outcome) -> None:
         for points in outcome.points:
-            await self._outbox.put(points)
+            await self.delivery.put(points)
         if outcome.alerts:
-            await self._outbox.put(Alerts(outcome.alerts))
+            await self.delivery.put(Alerts(outcome.alerts))
         if outcome.dead:
-            await self._outbox.put(DeadLetters(outcome.dead))
+            await self.delivery.put(DeadLetters(outcome.dead))
 
-    async def idle(self, now: int) -> None:
+    async def idle(self, now: int, numbers: Sequence[int]) -> None:
         """Raise `silence` by the wall clock, ns, on partitions that are read to their end. No state changes."""
         async with self._lock:
-            for owned in self._owned.values():
-                if alerts := owned.partition.silent_by(now):
-                    await self._outbox.put(Alerts(alerts))
+            for owned in (self.owned[number] for number in numbers if number in self.owned):
+                alerts = owned.partition.silent_by(now)
+                fresh = [alert for alert in alerts if alert.id not in owned.silent]
+                owned.silent = {alert.id for alert in alerts}
+                if fresh:
+                    await self.delivery.put(Alerts(fresh))
 
     async def checkpoint(self) -> Mapping[int, int]:
         """Save every partition; the offsets that are now safe to acknowledge.
 
-        In this order: the cut is behind a whole slice; the sink has accepted all that came of it; the snapshot is
-        durable; only then the offset is named. A partition whose snapshot could not be written is left out.
+        In this order: the cut is behind a whole slice; the sinks have accepted all that came of it; the snapshot is
+        durable; only then the offset is named. Meanwhile records go on being processed. A partition whose snapshot
+        could not be written is left out.
         """
-        async with self._lock:
-            return await self._checkpoint(list(self._owned))
+        async with self._saving:
+            begun = time.monotonic()
+            async with self._lock:
+                cut = await self._cut(list(self.owned))
+            safe = await self._publish(cut)
+            self.checkpoint_s = time.monotonic() - begun
+            return safe
 
-    async def _checkpoint(self, numbers: Sequence[int]) -> dict[int, int]:
-        if self._broken:
+    async def _cut(self, numbers: Sequence[int]) -> Cut:
+        """Step one: copies of all states that changed, and the alerts that rose since they were told."""
+        if self.broken:
             raise RuntimeError("the state of this worker is half changed: it will not be saved")
-        begun = time.monotonic()
-        safe: dict[int, int] = {}
+        snapshots = {}
         for number in numbers:
-            if higher := self._owned[number].partition.book.take_higher():
-                await self._outbox.put(Alerts(higher))
-        await self._outbox.drain()
-        for number in numbers:
-            owned = self._owned[number]
-            try:
-                await self._save(owned)
-            except OSError as error:
-                log.error("snapshot_failed", partition=self._name(number), error=str(error))
+            owned = self.owned[number]
+            if higher := owned.partition.book.take_higher():
+                await self.delivery.put(Alerts(higher))
+            if not owned.changed:
+                owned.saved_at = time.monotonic()
             else:
-                safe[number] = owned.partition.offset
-        self.checkpoint_s = time.monotonic() - begun
+                snapshots[number] = owned.snapshot(self.identity)
+                owned.changed = False
+        unchanged = {number: self.owned[number].partition.offset for number in numbers if number not in snapshots}
+        return Cut(snapshots, unchanged, self.delivery.mark())
+
+    async def _publish(self, cut: Cut) -> dict[int, int]:
+        """Steps two and three; the offsets that are safe."""
+        safe = dict(cut.unchanged)
+        unsaved = set(cut.snapshots)
+        try:
+            await self.delivery.accepted(cut.mark)
+            for number, snapshot in cut.snapshots.items():
+                try:
+                    await self._save(self.owned[number], snapshot)
+                except OSError as error:
+                    log.error("snapshot_failed", partition=self._name(number), error=str(error))
+                else:
+                    unsaved.discard(number)
+                    safe[number] = snapshot.offset
+        finally:
+            for number in unsaved & self.owned.keys():
+                self.owned[number].changed = True
         return safe
 
-    def _snapshot(self, owned: _Owned) -> Snapshot:
-        return take_snapshot(
-            owned.partition, epoch=owned.epoch, generation=owned.generation + 1, identity=self._identity,
-            activations=owned.activations,
-        )  # fmt: skip
-
-    async def _save(self, owned: _Owned) -> None:
-        snapshot = self._snapshot(owned)
-        await asyncio.to_thread(self._snapshots.write, self._name(owned.partition.number), snapshot)
-        owned.generation += 1
+    async def _save(self, owned: Owned, snapshot: Snapshot) -> None:
+        name = self._name(owned.partition.number)
+        owned.snapshot_bytes = await asyncio.to_thread(self._snapshots.write, name, snapshot)
+        owned.generation, owned.saved_at = snapshot.generation, time.monotonic()
+        owned.saved = (snapshot.epoch, snapshot.generation, snapshot.offset)
         if owned.careful is not None and snapshot.offset > owned.careful.offset:
             owned.careful = None
 
     async def adopt(self, pipeline: Pipeline) -> None:
         """Go on with other parameters from a checkpoint on, which names them before the first reading uses them."""
-        async with self._lock:
-            if len(await self._checkpoint(list(self._owned))) < len(self._owned):
+        async with self._saving, self._lock:
+            if len(await self._publish(await self._cut(list(self.owned)))) < len(self.owned):
                 raise OSError("the parameters were not changed: a snapshot could not be written")
             self.pipeline = pipeline
-            for number, owned in self._owned.items():
-                partition, notes = restore(pipeline, self._topic, number, self._snapshot(owned), self._strict)
+            for number, owned in self.owned.items():
+                partition, notes = restore(pipeline, self._topic, number, owned.snapshot(self.identity), self._strict)
                 owned.partition = partition
                 owned.activations = [*owned.activations[-99:], [partition.offset, notes]]
                 log.info("parameters_changed", partition=self._name(number), offset=partition.offset, changes=notes)
                 await self._send(Outcome(alerts=partition.book.take()))
-            await self._outbox.drain()
-            for owned in self._owned.values():
-                await self._save(owned)
+            await self.delivery.drain()
+            for owned in self.owned.values():
+                await self._save(owned, owned.snapshot(self.identity))
 
-    async def revoke(self, partition: int) -> int | None:
-        """Checkpoint a partition and let go of it; the offset to acknowledge, None if it could not be saved."""
-        async with self._lock:
-            safe = await self._checkpoint([partition])
-            del self._owned[partition]
-            log.info("released", partition=self._name(partition), saved_offset=safe.get(partition))
-            return safe.get(partition)
+    async def revoke(self, numbers: Sequence[int]) -> Mapping[int, int]:
+        """Checkpoint these partitions and let go of them; the offsets that are safe to acknowledge.
+
+        The state of those is kept until it is known who owns them: see `keep`. A rebalance waits for this; where it
+        cannot wait longer, it is cancelled, and `drop` called.
+        """
+        async with self._saving, self._lock:
+            safe = await self._publish(await self._cut(numbers))
+            for number in numbers:
+                owned = self.owned.pop(number)
+                if number in safe:
+                    self._kept[number] = owned
+                    await asyncio.to_thread(self._snapshots.left, self._name(number), safe[number])
+                log.info("released", partition=self._name(number), saved_offset=safe.get(number))
+            return safe
+
+    def keep(self, numbers: Sequence[int]) -> None:
+        """These partitions may come back to this worker; of all others that it let go, the state is forgotten."""
+        self._kept = {number: owned for number, owned in self._kept.items() if number in numbers}
+
+    async def drop(self) -> None:
+        """Forget every partition, and all that waits for a sink: they belong to another worker now."""
+        self.owned, self._kept = {}, {}
+        await self.delivery.discard()
 
     async def close(self) -> None:
         """Let go of everything without saving it."""
-        self._owned = {}
-        await self._outbox.close()
+        self.owned, self._kept = {}, {}
+        await self.delivery.close()

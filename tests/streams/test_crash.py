@@ -101,7 +101,7 @@ class Run:
         rng = np.random.default_rng(seed)
         now = pipeline() if self.change is None else self._pipeline_at_start()
         worker = Worker(
-            pipeline=now, topic="sea", identity="recording:sea", sink=MortalSink(self.sink, moment, busy),
+            pipeline=now, topic="sea", identity="recording:sea", sinks={"memory": MortalSink(self.sink, moment, busy)},
             snapshots=MortalSnapshots(self.snapshots, moment, failing),
         )  # fmt: skip
         try:

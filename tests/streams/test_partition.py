@@ -120,9 +120,9 @@ def test_a_recording_that_does_not_know_its_record_times_is_scored_all_the_same(
 def test_a_replayed_dead_letter_carries_its_attempt_and_is_not_kept_again_as_late() -> None:
     partition = new(pipeline())
     play(partition, records([(100, "a", 100, 1)]))
-    broken = play(partition, raw([b"{"], [100], first=0, attempts=3)).dead
+    broken = partition.retry(raw([b"{"], [100], first=0, attempts=3)).dead
     assert [(letter.reason, letter.attempt) for letter in broken] == [("invalid_json", 3)]
-    late = play(partition, records([(100, "a", 50, 1)], first=0, attempts=1))
+    late = partition.retry(records([(100, "a", 50, 1)], first=0, attempts=1))
     assert late.dead == []
     assert partition.counts["rejected.late"] == 1
     assert partition.offset == 1

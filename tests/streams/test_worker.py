@@ -39,7 +39,7 @@ def worker(
         pipeline=pipeline() if given is None else given,
         topic="desk",
         identity=identity,
-        sink=MemorySink() if sink is None else sink,
+        sinks={"memory": MemorySink() if sink is None else sink},
         snapshots=MemorySnapshots() if snapshots is None else snapshots,
         strict=strict,
     )
@@ -72,9 +72,9 @@ class DiarySnapshots(MemorySnapshots):
         super().__init__()
         self.diary = diary
 
-    def write(self, name: str, snapshot: Snapshot) -> None:
+    def write(self, name: str, snapshot: Snapshot) -> int:
         self.diary.entries.append(f"snapshot {snapshot.offset}")
-        super().write(name, snapshot)
+        return super().write(name, snapshot)
 
 
 async def test_a_checkpoint_waits_for_the_sink_then_saves_then_names_the_offset() -> None:
@@ -116,10 +116,10 @@ async def test_an_offset_is_not_named_while_its_snapshot_cannot_be_written() -> 
     class Full(MemorySnapshots):
         full = True
 
-        def write(self, name: str, snapshot: Snapshot) -> None:
+        def write(self, name: str, snapshot: Snapshot) -> int:
             if self.full:
                 raise OSError("no space left on device")
-            super().write(name, snapshot)
+            return super().write(name, snapshot)
 
     snapshots = Full()
     w = worker(snapshots=snapshots)
@@ -250,7 +250,7 @@ async def test_parameters_that_changed_are_judged_per_watch_and_named(after: Pip
     before = worker(snapshots=snapshots, given=watched(LEVEL))
     await before.assign(0)
     await before.process([steady(40)])
-    await before.revoke(0)
+    await before.revoke([0])
     resumed = worker(snapshots=snapshots, given=after)
     assert await resumed.assign(0) == 40
     saved = snapshots.read(NAME)
@@ -268,7 +268,7 @@ async def test_strict_refuses_to_start_a_watch_cold() -> None:
     snapshots = MemorySnapshots()
     before = worker(snapshots=snapshots)
     await before.assign(0)
-    await before.revoke(0)
+    await before.revoke([0])
     with pytest.raises(Changed, match="watch level would start cold: parameters that shape"):
         await worker(snapshots=snapshots, given=watched(Watch(name="level", detector=Stuck())), strict=True).assign(0)
 
@@ -278,7 +278,7 @@ async def test_the_open_alerts_of_a_watch_that_is_gone_are_closed() -> None:
     before = worker(sink, snapshots)
     await before.assign(0)
     await before.process([steady(40), records([(40, "a", 40, 900.0)], first=40)])
-    await before.revoke(0)
+    await before.revoke([0])
     await before.close()
     assert [alert.state for alert in sink.alerts.values()] == ["open"]
     after = worker(sink, snapshots, given=watched(Watch(name="other", detector=Gaussian())))
@@ -291,7 +291,7 @@ async def test_a_snapshot_of_another_source_is_refused() -> None:
     snapshots = MemorySnapshots()
     before = worker(snapshots=snapshots)
     await before.assign(0)
-    await before.revoke(0)
+    await before.revoke([0])
     with pytest.raises(OtherSource, match="snapshots forget desk/desk/0"):
         await worker(snapshots=snapshots, identity="another").assign(0)
 
@@ -301,7 +301,7 @@ async def test_lost_offsets_are_an_alert_and_the_worker_goes_on() -> None:
     before = worker(snapshots=snapshots)
     await before.assign(0)
     await before.process([steady(40)])
-    await before.revoke(0)
+    await before.revoke([0])
     after = worker(sink, snapshots)
     assert await after.assign(0, bounds=(55, 90)) == 55
     (gap,) = sink.alerts.values()
@@ -332,7 +332,7 @@ async def test_idle_tells_of_silence_by_the_wall_clock() -> None:
     w = worker(sink, given=pipeline(limits=Limits(silence_after=10 * SECOND)))
     await w.assign(0)
     await w.process([steady(5)])
-    await w.idle(100 * SECOND)
+    await w.idle(100 * SECOND, [0])
     await w.checkpoint()
     assert [(alert.kind, alert.state) for alert in sink.alerts.values()] == [("silence", "open")]
     await w.process([steady(1, first=100)])

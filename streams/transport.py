@@ -1,0 +1,282 @@
+"""Faust's consumer on raw record batches: one message for each fetched slice of a partition, not one for each record.
+
+Agents, groups, rebalances and commits stay Faust's. It binds private names of aiokafka and Faust anew, for this one
+consumer; no module is changed. Hence their versions are pinned, and tests/streams/test_transport.py fails on others.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from types import FunctionType, MethodType
+from typing import Any, NamedTuple, Protocol, cast
+
+import aiokafka.consumer.fetcher as fetching
+import faust
+from aiokafka import AIOKafkaConsumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, AppT
+from faust.types.tuples import ConsumerMessage
+
+from streams.batches import Slice, take
+
+PINNED = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
+"""what this was written for and tested with"""
+
+NAP = 0.2
+"""s; Faust's own waits at these places are a whole second, or until the consumer stops, and a stop then hangs"""
+
+
+class Found(NamedTuple):
+    """A partition at its assignment: the committed offset if any, the first that can be read, and one past the last."""
+
+    committed: int | None
+    first: int
+    end: int
+
+
+class Owner(Protocol):
+    """Who uses what is consumed, and says what is safe to acknowledge."""
+
+    round: int
+    """rises with every change of hands; slices of an earlier round are not for the owner any more"""
+
+    async def revoked(self) -> Mapping[int, int]:
+        """The partitions are about to be given up, or the worker stops: partition -> offset that is safe."""
+
+    async def assigned(self, found: Mapping[int, Found]) -> Mapping[int, int]:
+        """These partitions, and no others, are this worker's: partition -> offset to read from."""
+
+
+class _Fetched:
+    """Stands where aiokafka's MemoryRecords stands: holds the fetched bytes and parses nothing."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def size_in_bytes(self) -> int:
+        return len(self.data)
+
+    def has_next(self) -> bool:
+        size = len(self.data)
+        return size >= 12 and size >= 12 + int.from_bytes(self.data[8:12], "big")
+
+
+class _Partition(fetching.PartitionRecords):  # type: ignore[misc]
+    """Yields one slice in place of the records of a fetch. Also an empty one: the commit must pass control batches."""
+
+    next_fetch_offset: int
+
+    def _unpack_records(self) -> Iterator[Slice]:
+        committed = self._isolation_level == fetching.READ_COMMITTED
+        aborted = self._aborted_transactions if committed else None
+        topic, partition = self._tp
+        slice_ = take(topic, partition, self._records.data, self.next_fetch_offset, aborted)
+        self.next_fetch_offset = slice_.last + 1
+        if slice_.last >= slice_.first:
+            yield slice_
+
+
+class _Thread(driver.AIOKafkaConsumerThread):
+    """Where the consumer of aiokafka lives, with a loop of its own: heartbeats go on while readings are scored.
+
+    lease: monotonic time of the last proof that this worker is a member of its group
+    """
+
+    transport: "Transport"
+    lease = 0.0
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = transport.isolation  # Faust sets it only together with exactly_once
+        consumer._fetch_max_wait_ms = transport.fetch_wait_ms  # Faust fixes it at 1500
+        return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        consumer = self._ensure_consumer()
+        _use_slices(consumer._fetcher, self.transport.topic)
+        coordinator, self.lease = consumer._coordinator, time.monotonic()
+        beat = coordinator._do_heartbeat
+
+        async def noted() -> Any:
+            begun = time.monotonic()
+            if member := await beat():
+                self.lease = begun
+            return member
+
+        coordinator._do_heartbeat = noted
+
+    def end(self, tp: TP) -> int:
+        """One past the last offset that a consumer may read now, as far as it is known; else -1."""
+        consumer, partition = self._ensure_consumer(), driver.ensure_aiokafka_TP(tp)
+        committed = self.transport.isolation == "read_committed"
+        end = consumer.last_stable_offset(partition) if committed else consumer.highwater(partition)
+        return -1 if end is None else int(end)
+
+
+def _use_slices(fetcher: Any, topic: str) -> None:
+    """Give this one fetcher its own method with two names bound anew; no module is changed."""
+    method = fetching.Fetcher._proc_fetch_request
+    assert {"MemoryRecords", "PartitionRecords"} <= set(method.__code__.co_names)
+
+    def partition_records(tp: Any, records: _Fetched, *arguments: Any) -> Any:
+        if tp.topic == topic:
+            return _Partition(tp, records, *arguments)
+        return fetching.PartitionRecords(tp, fetching.MemoryRecords(records.data), *arguments)
+
+    names = {**method.__globals__, "MemoryRecords": _Fetched, "PartitionRecords": partition_records}
+    bound = FunctionType(method.__code__, names, None, method.__defaults__, method.__closure__)
+    fetcher._proc_fetch_request = MethodType(bound, fetcher)
+
+
+class Consumer(driver.Consumer):
+    """Delivers slices in order without a hole, and acknowledges what its owner says is safe, nothing else.
+
+    Faust's own rule counts a message as acknowledged once a later one is, where offsets have gaps, and loses data.
+    """
+
+    transport: "Transport"
+    _thread: _Thread
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._safe: dict[TP, int] = {}
+        self._next: dict[TP, int] = {}
+        self._room = asyncio.Event()
+
+    def _new_consumer_thread(self) -> _Thread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def _owner(self) -> Owner:
+        return self.transport.owner
+
+    def _mine(self) -> list[TP]:
+        return sorted(tp for tp in self.assignment() if tp.topic == self.transport.topic)
+
+    def member(self) -> bool:
+        """Whether this worker is certainly still a member: others may own its partitions after a session timeout."""
+        return bool(time.monotonic() - self._thread.lease < self.app.conf.broker_session_timeout)
+
+    def end(self, partition: int) -> int:
+        """One past the last offset of an assigned partition, as far as it is known; else -1."""
+        tp = TP(self.transport.topic, partition)
+        return self._thread.end(tp) if tp in self.assignment() else -1
+
+    async def offset_at(self, partition: int, ms: int) -> int | None:
+        """The first offset whose record is not older than a time; None if there is none."""
+        tp = driver.ensure_aiokafka_TP(TP(self.transport.topic, partition))
+        found = await self._thread.call_thread(self._thread._ensure_consumer().offsets_for_times, {tp: ms})
+        return None if found[tp] is None else int(found[tp].offset)
+
+    def acknowledge(self, safe: Mapping[int, int]) -> None:
+        """These offsets may be committed: all before them is saved."""
+        topic = self.transport.topic
+        self._safe.update({TP(topic, partition): offset for partition, offset in safe.items()})
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter(list(self._safe))
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._safe.get(tp)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Offsets between two slices need no acknowledgement."""
+
+    def _to_message(self, tp: TP, record: Slice) -> ConsumerMessage:
+        return ConsumerMessage(
+            tp.topic, tp.partition, record.last, time.time(), 0, None, None, cast(bytes, record), None, 0, 0, tp,
+            generation_id=self.app.consumer_generation_id,
+        )  # fmt: skip
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        super().on_buffer_drop(tp)
+        self._room.set()
+
+    async def _nap(self, event: Any) -> None:
+        try:
+            await asyncio.wait_for(event.wait(), NAP)
+        except TimeoutError:
+            return
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  Faust names it
+        if not self.flow_active:
+            await self._nap(self.can_resume_flow)
+            return
+        if self._buffered_partitions and not self._get_active_partitions():
+            self._room.clear()
+            await self._nap(self._room)
+            return
+        records, active = await self._wait_next_records(timeout)
+        round_ = self._owner.round
+        if not records or self.should_stop:
+            return
+        for tp, slice_ in self.scheduler.iterate(records):
+            if not self.flow_active or self._owner.round != round_:
+                return  # a seek follows
+            if active is not None and tp not in active and tp not in self._buffered_partitions:
+                continue
+            if await self._continues(tp, slice_):
+                slice_.round, slice_.highwater = round_, self._thread.end(tp)
+                yield tp, self._to_message(tp, slice_)
+
+    async def _continues(self, tp: TP, slice_: Slice) -> bool:
+        """Whether this slice goes on where the last one ended; what it repeats is cut off.
+
+        A fetch that was answered between a seek and the moment when the flow resumes is lost: then it seeks back.
+        """
+        wanted = self._next.get(tp, slice_.first)
+        if slice_.last < wanted:
+            return False
+        if slice_.first > wanted:
+            self.log.warning("%s: fetched from %d, wanted %d: seek back", tp, slice_.first, wanted)
+            await self.seek_wait({tp: wanted})
+            return False
+        slice_.first = wanted
+        self._next[tp] = slice_.last + 1
+        return True
+
+    async def wait_empty(self) -> None:
+        """Faust calls this with the flow stopped, before partitions are given up and before the worker stops."""
+        self.acknowledge(await self._owner.revoked())
+        for _ in range(2):  # a commit that was under way may not have known of the last offsets
+            await self.commit_and_end_transactions()
+
+    async def perform_seek(self) -> None:
+        """Faust calls this after every assignment and before the flow resumes: the place to say where to read from."""
+        await super().perform_seek()
+        self._safe.clear()
+        self._next.clear()
+        self._thread.lease = time.monotonic()
+        mine = self._mine()
+        first = await self.earliest_offsets(*mine) if mine else {}
+        end = await self.highwaters(*mine) if mine else {}
+        found = {tp.partition: Found(self._committed_offset[tp], first[tp], end[tp]) for tp in mine}
+        start = await self._owner.assigned(found)
+        wanted = {tp: start[tp.partition] for tp in mine}
+        if wanted:
+            await self.seek_wait(wanted)
+        self._next = dict(wanted)
+
+
+class Transport(driver.Transport):
+    """The consumer above, for one topic. isolation, fetch_wait_ms: as Kafka's consumers mean them."""
+
+    Consumer = Consumer
+
+    def __init__(
+        self, url: Any, app: AppT, *, topic: str, owner: Owner, isolation: str, fetch_wait_ms: int = 100
+    ) -> None:
+        super().__init__(url, app)
+        self.topic, self.owner = topic, owner
+        self.isolation, self.fetch_wait_ms = isolation, fetch_wait_ms
+
+
+class SliceSchema(faust.Schema[Any, Any]):
+    """Hands the slice through as the event's value: no codec."""
+
+    def compile(self, app: AppT, **_: Any) -> Any:
+        async def decode(message: Any, **_: Any) -> Any:
+            return app.create_event(None, message.value, message.headers, message)
+
+        return decode
