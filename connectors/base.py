@@ -293,6 +293,3 @@ class Snapshots(Protocol):
 
     def left(self, name: str, offset: int) -> None:
         """Let go in order, at this offset: the next start there is the first again. Without a claim, nothing."""
-
-    def starts(self, name: str, offset: int) -> int:
-        """As `claim`, but only how often in a row a worker started from this offset, this time included."""

@@ -150,9 +150,6 @@ class MemorySnapshots:
         if name in self._claims:
             self._claims[name] = (self._claims[name][0], offset, 0)
 
-    def starts(self, name: str, offset: int) -> int:
-        return self.claim(name, offset).starts
-
 
 def _text(name: bytes | None) -> str | None:
     try:

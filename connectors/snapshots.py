@@ -112,10 +112,6 @@ class FolderSnapshots:
         """Let go, in order, of what this object claimed: the next start at this offset is the first. Raises OSError."""
         self._claims.left(name, offset)
 
-    def starts(self, name: str, offset: int) -> int:
-        """How often in a row a worker started from this offset, this time included. Raises OSError."""
-        return self._claims.claim(name, offset).starts
-
     def forget(self, name: str) -> None:
         """Delete all snapshots of a name, and the count of its starts. Raises OSError."""
         folder = self._files.folder(name)

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ import mode
 from connectors.kafka.connection import Connection, ssl_context
 from streams.start import Position
 from streams.steward import Pace, Steward
-from streams.transport import Consumer, SliceSchema, Transport
+from streams.transport import Consumer, Owner, SliceSchema, Transport
 from streams.worker import Worker
 
 BUFFER = 4
@@ -53,7 +53,7 @@ class App(faust.App):
 
     def __init__(self, group: Group, folder: str) -> None:
         self.group = group
-        self.steward: Steward
+        self.owner: Owner
         super().__init__(
             group.id,
             broker=[f"kafka://{address}" for address in group.connection.bootstrap],
@@ -80,7 +80,7 @@ class App(faust.App):
 
     def _new_transport(self) -> Any:
         return Transport(
-            self.conf.broker_consumer, self, topic=self.group.topic, owner=self.steward, isolation=self.group.isolation
+            self.conf.broker_consumer, self, topic=self.group.topic, owner=self.owner, isolation=self.group.isolation
         )
 
     @property
@@ -122,36 +122,43 @@ async def serve(
     """
     with tempfile.TemporaryDirectory() as folder:
         app = App(group, folder)
-        steward = app.steward = Steward(
+        steward = Steward(
             make(app.member), start=start, pace=Pace(every=every, deadline=0.7 * group.rebalance_timeout),
             identify=identify, consumer=app,
         )  # fmt: skip
-        _agent(app)
         ready(steward)
         try:
-            await _run(app, stop)
+            await _run(app, steward, stop, steward.tend())
         finally:
             await steward.worker.close()
 
 
-def _agent(app: App) -> None:
+async def consume(group: Group, owner: Owner, stop: asyncio.Event) -> None:
+    """Hand the slices of a topic to an owner until `stop` is set."""
+    with tempfile.TemporaryDirectory() as folder:
+        await _run(App(group, folder), owner, stop, stop.wait())
+
+
+async def _run(app: App, owner: Owner, stop: asyncio.Event, beside: Coroutine[Any, Any, Any]) -> None:
+    app.owner = owner
+    topic = app.topic(app.group.topic, schema=SliceSchema())
+
     async def score(stream: Any) -> None:
         async for event in stream.noack().events():
-            await app.steward.take(event.value)
+            await owner.take(event.value)
 
-    topic = app.topic(app.group.topic, schema=SliceSchema())
     app.agent(topic, name="score", supervisor_strategy=mode.CrashingSupervisor)(score)
-
-
-async def _run(app: App, stop: asyncio.Event) -> None:
-    tasks = [asyncio.ensure_future(each) for each in (stop.wait(), _begin(app), app.steward.tend())]
+    begin = asyncio.ensure_future(_begin(app))
+    tasks = [begin, asyncio.ensure_future(stop.wait()), asyncio.ensure_future(beside)]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        if not app.started:
+            begin.cancel()
+        await app.stop()  # the last checkpoint, which waits for one that is under way
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await app.stop()
     for task in tasks:
         if not task.cancelled() and (error := task.exception()):
             raise error

@@ -189,7 +189,30 @@ def bench_detectors(
 
     Readings arrive in random order over 100, 10,000 and 1,000,000 series; one reading is one row of one variable.
     """
-    report = work("bench").measure(quick=quick)
+    report = work("bench.detectors").measure(quick=quick)
+    if as_json:
+        show(report)
+    else:
+        console().print(work("say").facts("figures", report["figures"]))
+
+
+@bench.command("pipeline")
+def bench_pipeline(
+    bootstrap: Annotated[str, typer.Option(help="The broker. Topics bench.* are created there.")] = "127.0.0.1:9092",
+    core: Annotated[int, typer.Option(help="Pin what is measured to this core; -1 = to none.")] = -1,
+    peers: Annotated[Path, typer.Option(help="Scripts to compare with.")] = Path("tests/benchmarks/peers"),
+    influxdb: Annotated[str, typer.Option(help="URL,ORG,BUCKET,TOKEN FILE; absent: without.")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="Answer within 50 s.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The whole way through a real broker, on one core: a worker, textbook Faust, a hand-written loop, the transport.
+
+    Two million JSON readings of 1,000 series; the four alternate. `make bench-pipeline` starts the servers, apart.
+    """
+    with told():
+        named = dict(zip(("url", "org", "bucket", "token"), influxdb.split(","), strict=False)) if influxdb else {}
+        made = work("bench.workers").Bench(bootstrap=bootstrap, core=core, peers=peers.absolute(), influxdb=named)
+        report = work("bench.pipeline").measure(made, quick=quick)
     if as_json:
         show(report)
     else:

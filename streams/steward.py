@@ -30,6 +30,21 @@ class Pace:
     deadline: float
 
 
+@dataclass(slots=True)
+class Backlog:
+    """What waited when partitions were assigned: records read so far, and s from the first slice to the last."""
+
+    records: int = 0
+    seconds: float = 0.0
+    _begun: float = 0.0
+
+    def add(self, records: int, begun: float) -> None:
+        """A slice of so many records was scored, from the monotonic time `begun` until now."""
+        self._begun = self._begun or begun
+        self.records += records
+        self.seconds = time.monotonic() - self._begun
+
+
 class Log(Protocol):
     """What the steward asks of the consumer; see App."""
 
@@ -59,7 +74,7 @@ class Steward:
         self._start, self._pace, self._identify, self._log = start, pace, identify, consumer
         self.scored_at: dict[int, float] = {}
         """partition -> monotonic time when it was last read further, or found to be read to its end"""
-        self.slices = 0
+        self._backlog: Backlog | None = None
         self._saved = time.monotonic()
 
     async def revoked(self) -> Mapping[int, int]:
@@ -88,6 +103,7 @@ class Steward:
                 partition, bounds=(there.first, there.end), committed=there.committed, start=start
             )
         self.scored_at = dict.fromkeys(found, time.monotonic())
+        self._backlog = Backlog()
         self._saved = time.monotonic()
         return offsets
 
@@ -107,9 +123,11 @@ class Steward:
             raise RuntimeError(
                 f"{slice_.topic}/{slice_.partition}: records from {slice_.first} came where {partition.offset} is next"
             )
-        await self.worker.process([slice_.records()])
-        self.slices += 1
+        begun, records = time.monotonic(), slice_.records()
+        await self.worker.process([records])
         self.scored_at[slice_.partition] = time.monotonic()
+        if self._backlog is not None:
+            self._backlog.add(len(records), begun)
 
     def read_to_end(self) -> list[int]:
         """Partitions of which every record that can be read was read."""
@@ -131,12 +149,20 @@ class Steward:
             now = time.monotonic()
             if now - looked >= IDLE and self._log.member():
                 looked = now
-                at_end = self.read_to_end()
-                self.scored_at.update(dict.fromkeys(at_end, now))
-                await self.worker.idle(time.time_ns(), at_end)
+                await self._rest(now)
             # writing snapshots may take a tenth of the time at most
             if now - self._saved >= max(self._pace.every, 9 * self.worker.checkpoint_s) and self._log.member():
                 await self._checkpoint()
+
+    async def _rest(self, now: float) -> None:
+        """What is done while nothing is to be read."""
+        at_end = self.read_to_end()
+        self.scored_at.update(dict.fromkeys(at_end, now))
+        await self.worker.idle(time.time_ns(), at_end)
+        if self._backlog is not None and len(at_end) == len(self.worker.owned):
+            if self._backlog.records:
+                log.info("caught_up", records=self._backlog.records, seconds=round(self._backlog.seconds, 4))
+            self._backlog = None
 
     async def _checkpoint(self) -> None:
         round_ = self.round

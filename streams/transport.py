@@ -46,6 +46,9 @@ class Owner(Protocol):
     async def assigned(self, found: Mapping[int, Found]) -> Mapping[int, int]:
         """These partitions, and no others, are this worker's: partition -> offset to read from."""
 
+    async def take(self, slice_: Slice) -> None:
+        """Use a slice. What this raises ends the worker."""
+
 
 class _Fetched:
     """Stands where aiokafka's MemoryRecords stands: holds the fetched bytes and parses nothing."""

@@ -78,7 +78,7 @@ def test_rebalances_without_progress_never_look_like_deaths(make: Make, tmp_path
 def test_starts_are_those_of_a_claim(make: Make, tmp_path: Path) -> None:
     snapshots = make(tmp_path)
     assert snapshots.claim(NAME, 5).starts == 1
-    assert snapshots.starts(NAME, 5) == 2
+    assert snapshots.claim(NAME, 5).starts == 2
     assert snapshots.claim(NAME, 5) == (3, 3)
 
 

@@ -70,7 +70,7 @@ def test_names_do_not_meet(make: Make, tmp_path: Path) -> None:
     names = ["a", "a/b", "a/b.c", "a%2Fb", "ä/ b?*", "a/..", ".."]
     for at, name in enumerate(names):
         snapshots.write(name, snapshot(1, at))
-        assert snapshots.starts(name, at) == 1
+        assert snapshots.claim(name, at).starts == 1
     assert [number(snapshots.read(name)) for name in names] == [1000 + at for at in range(len(names))]
 
 
@@ -86,8 +86,8 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
 @EVERYWHERE
 def test_starts_count_in_a_row_from_one_offset(make: Make, tmp_path: Path) -> None:
     snapshots = make(tmp_path)
-    assert [snapshots.starts(NAME, offset) for offset in (5, 5, 5, 6, 5, 5)] == [1, 2, 3, 1, 1, 2]
-    assert snapshots.starts("another", 5) == 1
+    assert [snapshots.claim(NAME, offset).starts for offset in (5, 5, 5, 6, 5, 5)] == [1, 2, 3, 1, 1, 2]
+    assert snapshots.claim("another", 5).starts == 1
 
 
 @EVERYWHERE
@@ -216,13 +216,13 @@ def test_forgetting_a_name_deletes_its_snapshots_and_no_others(tmp_path: Path) -
     snapshots.forget(NAME)
     for name in (NAME, "pumps/sensors.pumps"):
         snapshots.write(name, snapshot(1, 1))
-        snapshots.starts(name, 5)
+        snapshots.claim(name, 5)
     snapshots.forget(NAME)
     assert snapshots.read(NAME) is None
     assert [path.name for path in files(tmp_path / NAME)] == ["0000000002.claim"]
-    assert snapshots.starts(NAME, 5) == 1
+    assert snapshots.claim(NAME, 5).starts == 1
     assert number(snapshots.read("pumps/sensors.pumps")) == 1001
-    assert snapshots.starts("pumps/sensors.pumps", 5) == 2
+    assert snapshots.claim("pumps/sensors.pumps", 5).starts == 2
 
 
 def newest(folder: Path, ending: str) -> Path:
@@ -352,10 +352,10 @@ def test_a_newer_format_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: 
 
 def test_a_damaged_count_of_starts_begins_again(tmp_path: Path) -> None:
     snapshots = FolderSnapshots(str(tmp_path))
-    snapshots.starts(NAME, 5)
+    snapshots.claim(NAME, 5)
     for text in ("", "[]", '{"offset": 5}', "\x00"):
         files(tmp_path)[0].write_text(text)
-        assert snapshots.starts(NAME, 5) == 1
+        assert snapshots.claim(NAME, 5).starts == 1
 
 
 WRITER = """
@@ -406,7 +406,7 @@ except OSError as error:
     print("OSError", error.errno)
 resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9))
 try:
-    snapshots.starts(sys.argv[2], 5)
+    snapshots.claim(sys.argv[2], 5)
 except OSError as error:
     print("OSError", error.errno)
 """
@@ -415,7 +415,7 @@ except OSError as error:
 def test_a_write_that_finds_no_room_raises_and_leaves_what_was(tmp_path: Path) -> None:
     snapshots = FolderSnapshots(str(tmp_path))
     snapshots.write(NAME, snapshot(1, 1))
-    snapshots.starts(NAME, 5)
+    snapshots.claim(NAME, 5)
     before = files(tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", SMALL_DISK, str(tmp_path), NAME], capture_output=True, text=True, check=True
@@ -423,7 +423,7 @@ def test_a_write_that_finds_no_room_raises_and_leaves_what_was(tmp_path: Path) -
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["OSError", "OSError"]
     assert number(snapshots.read(NAME)) == 1001
     assert files(tmp_path) == before
-    assert snapshots.starts(NAME, 5) == 2
+    assert snapshots.claim(NAME, 5).starts == 2
 
 
 def test_a_folder_that_cannot_be_made_is_an_os_error(tmp_path: Path) -> None:
@@ -432,7 +432,7 @@ def test_a_folder_that_cannot_be_made_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="file"):
         snapshots.write(NAME, snapshot(1, 1))
     with pytest.raises(OSError, match="file"):
-        snapshots.starts(NAME, 1)
+        snapshots.claim(NAME, 1)
 
 
 LOCKED = """

@@ -63,10 +63,12 @@ class Kafka:
     OLD has a certificate that has expired.
     """
 
-    def __init__(self, folder: Path, *, keystores: tuple[Path, Path] | None = None) -> None:
+    def __init__(self, folder: Path, *, keystores: tuple[Path, Path] | None = None, port: int | None = None) -> None:
         self._folder = folder
         names = ["PLAINTEXT"] if keystores is None else ["PLAINTEXT", "SSL", "OLD", "SASL_PLAINTEXT"]
         self.listeners = {name: f"127.0.0.1:{free_port()}" for name in names}
+        if port is not None:
+            self.listeners["PLAINTEXT"] = f"127.0.0.1:{port}"
         text = _PROPERTIES.format(
             folder=folder, controller=free_port(),
             listeners=",".join(f"{name}://{address}" for name, address in self.listeners.items()),

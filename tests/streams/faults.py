@@ -79,8 +79,6 @@ class MortalSnapshots:
     def left(self, name: str, offset: int) -> None:
         self.snapshots.left(name, offset)
 
-    def starts(self, name: str, offset: int) -> int:
-        return self.snapshots.starts(name, offset)
 
 
 def cut(records: Records, rng: np.random.Generator, pieces: int) -> list[Records]:

@@ -1,0 +1,165 @@
+"""Processes of `bench pipeline`: workers, the scripts they are compared with, and the bare transport."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+from connectors.kafka.connection import Connection
+
+CONFIG = """
+[kafka]
+bootstrap = "{bootstrap}"
+session_timeout = "6s"
+{influxdb}
+[snapshots]
+url = "file://{folder}/snapshots"
+every = "1s"
+
+[pipelines.bench]
+topic = "{topic}"
+group = "bench.{run}"
+decode = {{ format = "json", series = ["series"], time = "time", values = ["value"] }}
+future = "36500d"
+silence_after = "1h"
+max_series = 200000
+scores = "{scores}"
+
+[[pipelines.bench.watches]]
+name = "spikes"
+detector = {{ type = "gaussian" }}
+"""
+
+INFLUXDB = """
+[influxdb]
+url = "{url}"
+org = "{org}"
+bucket = "{bucket}"
+token = {{ file = "{token}" }}
+"""
+
+PATIENCE = 180.0
+"""s"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Where and with what. core: the one for what is measured, apart from the broker's; -1 = any.
+
+    peers:    folder of the scripts to compare with
+    influxdb: url, org, bucket and the file of the token; empty = without
+    """
+
+    bootstrap: str
+    core: int
+    peers: Path
+    influxdb: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def connection(self) -> Connection:
+        """To the broker."""
+        return Connection(bootstrap=(self.bootstrap,))
+
+    def start(self, command: Sequence[str], folder: Path, **environment: str) -> "subprocess.Popen[str]":
+        """A Python process on the core."""
+        pinned = ["taskset", "-c", str(self.core)] if self.core >= 0 else []
+        variables = [f"{name}={value}" for name, value in environment.items()]
+        whole = [*pinned, "env", *variables, sys.executable, *command]
+        return subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder)
+
+
+@dataclass(slots=True)
+class Told:
+    """What a worker said: event -> its lines, each as the fields that were looked for."""
+
+    process: "subprocess.Popen[str]"
+    lines: list[str] = field(default_factory=list)
+
+    def wait_for(self, event: str, times: int = 1) -> list[dict[str, str]]:
+        """Read on until the event was told so often."""
+        assert self.process.stdout is not None
+        end = time.monotonic() + PATIENCE
+        while len(found := [_fields(line) for line in self.lines if f"event={event} " in line + " "]) < times:
+            line = self.process.stdout.readline()
+            self.lines.append(line.strip())
+            if not line or time.monotonic() > end:
+                raise RuntimeError(f"a worker did not tell of {event}: " + "\n".join(self.lines[-20:]))
+        return found
+
+    def stop(self) -> None:
+        """SIGTERM, and wait."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=PATIENCE)
+
+
+def _fields(line: str) -> dict[str, str]:
+    return dict(re.findall(r"(\w+)=(\S+)", line))
+
+
+def at(told: Mapping[str, str]) -> float:
+    """When a line was told, s since 1970."""
+    return datetime.fromisoformat(told["timestamp"]).timestamp()
+
+
+@contextmanager
+def folder(bench: Bench, topic: str, *, scores: str = "alarms", influxdb: bool = False) -> Iterator[Path]:
+    """A configuration with a group and snapshots of its own."""
+    with TemporaryDirectory() as path:
+        where = Path(path)
+        text = CONFIG.format(
+            bootstrap=bench.bootstrap, folder=path, topic=topic, run=uuid4().hex[:8], scores=scores,
+            influxdb=INFLUXDB.format(**bench.influxdb) if influxdb else "",
+        )  # fmt: skip
+        (where / "watchkeeper.toml").write_text(text)
+        yield where
+
+
+@contextmanager
+def working(bench: Bench, where: Path) -> Iterator[Told]:
+    """A worker, `watchkeeper work` as anyone runs it, until the end of the block."""
+    told = Told(bench.start(["-c", "from streams.cli import main; main()", "work", "bench"], where))
+    try:
+        told.wait_for("ready")
+        yield told
+    finally:
+        told.stop()
+
+
+def worker(bench: Bench, topic: str, records: int, *, scores: str = "alarms", influxdb: bool = False) -> float:
+    """Records/s of a worker with a backlog of a whole topic: from the first slice in hand to the last one scored."""
+    with folder(bench, topic, scores=scores, influxdb=influxdb) as where, working(bench, where) as told:
+        (line,) = told.wait_for("caught_up")
+    if int(line["records"]) != records:
+        raise RuntimeError(f"a worker read {line['records']} records of {topic}, there are {records}")
+    return records / float(line["seconds"])
+
+
+def peer(bench: Bench, scripts: Sequence[Sequence[str]], topic: str, records: int) -> float:
+    """Records/s of the first of these scripts that there is, as it says itself."""
+    for script in scripts:
+        if (bench.peers / script[0]).exists():
+            command = [*script, str(records)]
+            process = bench.start(command, bench.peers, BENCH_TOPIC=topic, BENCH_BOOTSTRAP=bench.bootstrap)
+            out, _ = process.communicate(timeout=PATIENCE)
+            if (found := re.search(r"RESULT (\{.*\})", out)) is None:
+                raise RuntimeError(f"{bench.peers / script[0]}: {out[-2000:]}")
+            return float(json.loads(found[1])["rate"])
+    raise RuntimeError(f"none of {', '.join(script[0] for script in scripts)} is in {bench.peers}")
+
+
+def ceiling(bench: Bench, topic: str, records: int) -> float:
+    """Records/s that the transport alone brings."""
+    command = ["-m", "streams.bench.ceiling", bench.bootstrap, topic, str(records)]
+    out, _ = bench.start(command, Path.cwd()).communicate(timeout=PATIENCE)
+    if (found := re.search(r"seconds=(\S+)", out)) is None:
+        raise RuntimeError(f"the ceiling: {out[-2000:]}")
+    return records / float(found[1])

@@ -1,0 +1,1 @@
+"""Benchmarks that need servers: they start them, pinned apart from what is measured."""
