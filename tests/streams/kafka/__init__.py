@@ -1,0 +1,1 @@
+"""The Faust transport and the worker on it, against a real broker."""
