@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock
 
-.PHONY: demo test test-long servers bench lock clean
+.PHONY: demo test test-long test-faults servers bench bench-pipeline lock clean
 
 demo: .venv/installed
 	$(BIN)/watchkeeper demo
@@ -16,11 +16,19 @@ test: .venv/installed-dev
 test-long: .venv/installed-dev
 	$(BIN)/pytest -q
 
+# every fault at length: at least thirty kills, brokers and databases that go away, full disks, sleepers
+test-faults: .venv/installed-dev
+	$(BIN)/pytest -q -s tests/faults
+
+# real Kafka and InfluxDB for the tests, built from the package registries into .servers/ (minutes, once)
 servers:
 	tests/servers/build.sh
 
 bench: .venv/installed
 	$(BIN)/watchkeeper bench detectors
+
+bench-pipeline: .venv/installed-dev
+	$(BIN)/python -m tests.benchmarks.pipeline --json
 
 lock: .venv/uv
 	$(BIN)/uv pip compile --quiet --no-emit-index-url --no-header --no-annotate --python-version 3.11 \

@@ -99,9 +99,7 @@ class Metrics(Collector):
         yield from (readings, rejects)
         now = time.monotonic()
         gauges: Mapping[str, tuple[str, Mapping[int, float]]] = {
-            "lag_records": ("Records that wait to be read", {
-                n: max(0, steward.end(n) - each.partition.offset) for n, each in owned.items()
-            }),
+            "lag_records": ("Records that wait to be read", {n: steward.lag(n) for n in owned}),
             "series": ("Series that are known", {n: len(each.partition.series.names) for n, each in owned.items()}),
             "state_bytes": ("Detector state in memory", {n: each.partition.size for n, each in owned.items()}),
             "snapshot_age_seconds": ("Since the last snapshot", {n: now - each.saved_at for n, each in owned.items()}),

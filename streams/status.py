@@ -22,7 +22,7 @@ def health(steward: Steward | None, *, every: float) -> dict[str, Any]:
         return {"status": "starting", "reasons": ["the kernels are being compiled"]}
     worker, reasons = steward.worker, list(_reasons(steward, max(PATIENCE, 10 * every)))
     status = "failing" if reasons else "scoring" if worker.owned else "standby"
-    lag = {str(number): _lag(steward, number) for number in worker.owned}
+    lag = {str(number): steward.lag(number) for number in worker.owned}
     return {"status": status, "reasons": reasons, "pipeline": worker.pipeline.name, "lag": lag}
 
 
@@ -33,20 +33,15 @@ def _reasons(steward: Steward, oldest: float) -> Iterator[str]:
         yield "the state is half changed: the worker is about to start again"
     if not steward.member():
         yield "not certainly a member of its group: nothing was heard of the broker for a session timeout"
-    for number, at in steward.scored_at.items():
-        if (idle := now - at) > PATIENCE:
-            yield f"partition {number}: {_lag(steward, number)} records wait, none was read for {idle:.0f} s"
+    for number in worker.owned:
+        if (idle := now - steward.scored_at.get(number, now)) > PATIENCE:
+            yield f"partition {number}: {steward.lag(number)} records wait, none was read for {idle:.0f} s"
     for outbox in worker.delivery.outboxes:
         if outbox.busy_since is not None and (busy := now - outbox.busy_since) > PATIENCE:
             yield f"{outbox.name} has accepted nothing for {busy:.0f} s"
     for number, owned in worker.owned.items():
         if owned.changed and (age := now - owned.saved_at) > oldest:
             yield f"partition {number}: no snapshot was written for {age:.0f} s"
-
-
-def _lag(steward: Steward, number: int) -> int:
-    owned = steward.worker.owned.get(number)
-    return 0 if owned is None else max(0, steward.end(number) - owned.partition.offset)
 
 
 @asynccontextmanager

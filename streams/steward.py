@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from streams.batches import Slice
+from streams.self_points import worker_points
 from streams.start import Position
 from streams.transport import Found
 from streams.worker import Worker
@@ -36,13 +37,15 @@ class Backlog:
 
     records: int = 0
     seconds: float = 0.0
+    ended: float = 0.0
+    """s since 1970"""
     _begun: float = 0.0
 
     def add(self, records: int, begun: float) -> None:
         """A slice of so many records was scored, from the monotonic time `begun` until now."""
         self._begun = self._begun or begun
         self.records += records
-        self.seconds = time.monotonic() - self._begun
+        self.seconds, self.ended = time.monotonic() - self._begun, time.time()
 
 
 class Log(Protocol):
@@ -129,6 +132,10 @@ class Steward:
         if self._backlog is not None:
             self._backlog.add(len(records), begun)
 
+    def lag(self, partition: int) -> int:
+        """Records of an assigned partition that wait to be read, as far as it is known."""
+        return max(0, self.end(partition) - self.worker.owned[partition].partition.offset)
+
     def read_to_end(self) -> list[int]:
         """Partitions of which every record that can be read was read."""
         return [n for n, owned in self.worker.owned.items() if 0 <= self.end(n) <= owned.partition.offset]
@@ -159,14 +166,19 @@ class Steward:
         at_end = self.read_to_end()
         self.scored_at.update(dict.fromkeys(at_end, now))
         await self.worker.idle(time.time_ns(), at_end)
-        if self._backlog is not None and len(at_end) == len(self.worker.owned):
-            if self._backlog.records:
-                log.info("caught_up", records=self._backlog.records, seconds=round(self._backlog.seconds, 4))
+        if (backlog := self._backlog) is not None and backlog.records and len(at_end) == len(self.worker.owned):
+            seconds, ended = round(backlog.seconds, 4), round(backlog.ended, 4)
+            log.info("caught_up", records=backlog.records, seconds=seconds, ended=ended)
             self._backlog = None
 
     async def _checkpoint(self) -> None:
         round_ = self.round
         safe = await self.worker.checkpoint()
         self._saved = time.monotonic()
-        if round_ == self.round:
-            await self._log.acknowledge(safe)
+        if round_ != self.round:
+            return
+        await self._log.acknowledge(safe)
+        if owned := self.worker.owned:
+            lags = {number: self.lag(number) for number in owned}
+            told = worker_points(self.worker.pipeline.name, owned, lags, now=time.time_ns())
+            await self.worker.delivery.put(told)

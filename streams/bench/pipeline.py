@@ -13,8 +13,8 @@ from connectors.influxdb.lines import lines
 from connectors.kafka import topics
 from streams.bench.detectors import machine
 from streams.bench.latency import ALERTS, latency
-from streams.bench.topic import PARTITIONS, Load, fill
-from streams.bench.workers import Bench, at, ceiling, folder, peer, worker, working
+from streams.bench.topic import PARTITIONS, Load, create, fill
+from streams.bench.workers import Bench, at, ceiling, folder, peer, together, worker, working
 
 Figures = dict[str, float]
 
@@ -24,6 +24,7 @@ ENOUGH = {"faust": 10_000.0, "loop": 350_000.0}
 """readings/s that the others must reach, or the run tells nothing of this machine"""
 
 READINGS = Load(name="readings", readings=2_000_000)
+QUICK = Load(name="quick", readings=1_000_000)
 OTHERS = (
     Load(name="small", readings=2_000_000, per_batch=100),
     Load(name="lz4", readings=2_000_000, codec="lz4"),
@@ -37,7 +38,7 @@ def measure(bench: Bench, *, quick: bool) -> dict[str, Any]:
     for name, settings in topics.own_topics(ALERTS, "watchkeeper.dead").items():
         topics.create(bench.connection, name, partitions=PARTITIONS, **settings)
     topics.create(bench.connection, "bench.alerts", partitions=PARTITIONS)
-    runs = _alternating(bench, rounds=1 if quick else 3)
+    runs = _alternating(bench, QUICK, rounds=1) if quick else _alternating(bench, READINGS, rounds=3)
     median = {name: statistics.median(rates) for name, rates in runs.items()}
     figures = {f"{name}.readings_per_s": rate for name, rate in median.items()}
     figures["worker.times_faust"] = median["worker"] / median["faust"]
@@ -45,12 +46,13 @@ def measure(bench: Bench, *, quick: bool) -> dict[str, Any]:
     figures["encoder.lines_per_s"] = encoder()
     if not quick:
         figures |= _others(bench) | _latencies(bench, median["worker"]) | restart(bench, series=100_000)
+        figures |= {f"worker.readings_per_s_{workers}_workers": several(bench, workers) for workers in (2, 4)}
     counts = all(median[name] >= enough for name, enough in ENOUGH.items())
     return {"machine": machine(), "figures": figures, "runs": runs, "counts": counts}
 
 
-def _alternating(bench: Bench, *, rounds: int) -> dict[str, list[float]]:
-    topic, n = fill(bench.connection, READINGS), READINGS.readings
+def _alternating(bench: Bench, load: Load, *, rounds: int) -> dict[str, list[float]]:
+    topic, n = fill(bench.connection, load), load.readings
     runs: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
         runs["worker"].append(worker(bench, topic, n))
@@ -82,6 +84,18 @@ def _latencies(bench: Bench, rate: float) -> Figures:
             told.wait_for("assigned", PARTITIONS)
             figures |= latency(bench.connection, topic, rate=load, seconds=seconds, name=name)
     return figures
+
+
+def several(bench: Bench, workers: int) -> float:
+    """Readings/s of several workers of one group; they share the core where one is set."""
+    load = Load(name=f"{workers}-workers", readings=2_000_000)
+    topic = create(bench.connection, load)
+
+    def send() -> int:
+        fill(bench.connection, load)
+        return load.records
+
+    return together(bench, topic, workers, send)
 
 
 def encoder() -> float:

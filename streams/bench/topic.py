@@ -35,10 +35,16 @@ class Load:
         return -(-self.readings // self.per_record)
 
 
-def fill(connection: Connection, load: Load) -> str:
-    """Create a topic and send the readings; its name. All series keep to a partition each."""
+def create(connection: Connection, load: Load) -> str:
+    """Create the topic of a load; its name."""
     topic = f"bench.{load.name}"
     topics.create(connection, topic, partitions=PARTITIONS)
+    return topic
+
+
+def fill(connection: Connection, load: Load) -> str:
+    """Create a topic and send the readings, unless they are there; its name. A series keeps to a partition."""
+    topic = create(connection, load)
     if topics.held(connection, topic) == 0:
         asyncio.run(_send(connection, topic, load))
     return topic

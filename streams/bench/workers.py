@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from connectors.kafka.connection import Connection
 CONFIG = """
 [kafka]
 bootstrap = "{bootstrap}"
-session_timeout = "6s"
+session_timeout = "{session}"
 {influxdb}
 [snapshots]
 url = "file://{folder}/snapshots"
@@ -111,12 +111,14 @@ def at(told: Mapping[str, str]) -> float:
 
 
 @contextmanager
-def folder(bench: Bench, topic: str, *, scores: str = "alarms", influxdb: bool = False) -> Iterator[Path]:
+def folder(
+    bench: Bench, topic: str, *, scores: str = "alarms", influxdb: bool = False, session: str = "6s"
+) -> Iterator[Path]:
     """A configuration with a group and snapshots of its own."""
     with TemporaryDirectory() as path:
         where = Path(path)
         text = CONFIG.format(
-            bootstrap=bench.bootstrap, folder=path, topic=topic, run=uuid4().hex[:8], scores=scores,
+            bootstrap=bench.bootstrap, folder=path, topic=topic, run=uuid4().hex[:8], scores=scores, session=session,
             influxdb=INFLUXDB.format(**bench.influxdb) if influxdb else "",
         )  # fmt: skip
         (where / "watchkeeper.toml").write_text(text)
@@ -141,6 +143,31 @@ def worker(bench: Bench, topic: str, records: int, *, scores: str = "alarms", in
     if int(line["records"]) != records:
         raise RuntimeError(f"a worker read {line['records']} records of {topic}, there are {records}")
     return records / float(line["seconds"])
+
+
+def together(bench: Bench, topic: str, workers: int, fill: Callable[[], int]) -> float:
+    """Records/s of several workers: they are stopped while `fill` sends, and go on at the same moment."""
+    with ExitStack() as stack:
+        where = stack.enter_context(folder(bench, topic, session="60s"))
+        told: list[Told] = []
+        for _ in range(workers):
+            told.append(stack.enter_context(working(bench, where)))
+            told[-1].wait_for("assigned")
+        sent = _while_stopped(told, fill)
+        lines = [each.wait_for("caught_up")[0] for each in told]
+    ended = [float(line["ended"]) for line in lines]
+    begun = [end - float(line["seconds"]) for end, line in zip(ended, lines, strict=True)]
+    return sent / (max(ended) - min(begun))
+
+
+def _while_stopped(told: Sequence[Told], work: Callable[[], int]) -> int:
+    for each in told:
+        each.process.send_signal(signal.SIGSTOP)
+    try:
+        return work()
+    finally:
+        for each in told:
+            each.process.send_signal(signal.SIGCONT)
 
 
 def peer(bench: Bench, scripts: Sequence[Sequence[str]], topic: str, records: int) -> float:
