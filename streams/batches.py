@@ -12,7 +12,7 @@ from aiokafka.record.util import calc_crc32c
 from numba import njit
 
 from connectors.base import Column, IntArray, Records
-from streams.decode.octets import Octets, octets
+from connectors.octets import Octets, octets
 
 HEAD = Struct(">qiibIhiqqqhii")
 """Record batch v2 (KIP-98): base offset, length, leader epoch, magic, crc, attributes, last offset delta, first and

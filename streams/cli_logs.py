@@ -97,8 +97,11 @@ def alerts_list(
 ) -> None:
     """List alerts, newest first."""
     with told():
-        log = import_module("connectors.sqlite_log")
-        found = log.alerts(_database(config, database), state=state, limit=limit)
+        if loaded := _on_kafka(config, database):
+            found = work("kafka_command").alerts(loaded, state=state, limit=limit)
+        else:
+            log = import_module("connectors.sqlite_log")
+            found = log.alerts(_database(config, database), state=state, limit=limit)
     if as_json:
         show(found)
     else:
@@ -114,7 +117,10 @@ def alerts_show(
 ) -> None:
     """Show an alert: what was read, what was expected, who raised it, and the offsets to replay."""
     with told():
-        found = import_module("connectors.sqlite_log").alert(_database(config, database), alert)
+        if loaded := _on_kafka(config, database):
+            found = work("kafka_command").alert(loaded, alert)
+        else:
+            found = import_module("connectors.sqlite_log").alert(_database(config, database), alert)
     if as_json:
         show(found)
     else:
@@ -122,7 +128,7 @@ def alerts_show(
 
 
 def _on_kafka(config: Path, database: Path | None) -> Any:
-    """The configuration, if dead letters are in Kafka and no database was named; else None."""
+    """The configuration, if alerts and dead letters are in Kafka and no database was named; else None."""
     if database is not None or not config.exists():
         return None
     loaded = configuration.load(config)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from connectors.base import Column, DeadLetter, Records
-from connectors.kafka import copy, letters, topics
+from connectors.base import Alert, Column, DeadLetter, Records
+from connectors.kafka import alert_log, copy, letters, topics
 from connectors.kafka.connection import Connection
 from connectors.kafka.topics import Settings, TopicRow
 from streams import build, cluster
@@ -51,6 +51,16 @@ def create(
 def listing(config: Config) -> list[TopicRow]:
     """All topics of the cluster."""
     return topics.listing(connected(config))
+
+
+def alerts(config: Config, *, state: str | None, limit: int) -> list[Alert]:
+    """What is in the alerts topic, the last opened first."""
+    return alert_log.alerts(connected(config), cluster.kafka(config).alerts, state=state, limit=limit)
+
+
+def alert(config: Config, beginning: str) -> Alert:
+    """The alert whose id begins so. Raises LookupError."""
+    return alert_log.alert(connected(config), cluster.kafka(config).alerts, beginning)
 
 
 def dead_letters(

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from streams.decode.octets import Octets
+from connectors.octets import Octets
 
 LOWEST, HIGHEST = -290, 290
 """powers of ten for which the product below stays a normal float"""

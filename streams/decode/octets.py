@@ -1,4 +1,4 @@
-"""Bytes as arrays that kernels read: one type for all of them, so that each kernel is compiled once."""
+"""Columns of strings joined, stacked and judged."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from connectors.base import Column, IntArray
+from connectors.octets import Octets, octets, utf8_end
 
-Octets = NDArray[np.uint8]
 CodeArray = NDArray[np.int8]
-
-
-def octets(data: bytes) -> Octets:
-    """The bytes as a read-only array over the same memory."""
-    array = np.frombuffer(data, np.uint8) if len(data) else np.zeros(0, np.uint8)
-    array.flags.writeable = False
-    return array
 
 
 def column(texts: Sequence[str]) -> Column:
@@ -63,23 +56,6 @@ def stacked(columns: Sequence[Column]) -> Column:
         starts, stops = np.ascontiguousarray(each.starts), np.ascontiguousarray(each.ends)
         first = gather(octets(each.data), starts, stops, out, first, 0)
     return Column(out.tobytes(), ends - lengths, ends)
-
-
-@njit(cache=True, nogil=True)
-def utf8_end(b: Octets, p: int, end: int) -> int:
-    """One past the character at p, a byte of 128 or more; -1 = not UTF-8 (Unicode 15, table 3-7)."""
-    c = b[p]
-    length = 2 if 0xC2 <= c <= 0xDF else 3 if 0xE0 <= c <= 0xEF else 4 if 0xF0 <= c <= 0xF4 else 0
-    if length == 0 or p + length > end:
-        return -1
-    low = 0xA0 if c == 0xE0 else 0x90 if c == 0xF0 else 0x80
-    high = 0x9F if c == 0xED else 0x8F if c == 0xF4 else 0xBF
-    if b[p + 1] < low or b[p + 1] > high:
-        return -1
-    for q in range(p + 2, p + length):
-        if b[q] < 0x80 or b[q] > 0xBF:
-            return -1
-    return p + length
 
 
 @njit(cache=True, nogil=True)

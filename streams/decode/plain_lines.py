@@ -6,10 +6,10 @@ import numpy as np
 from numba import njit
 
 from connectors.base import BoolArray, Column, FloatArray, IntArray, Records
+from connectors.octets import Octets, octets
 from streams.decode.decimals import FLOAT, NEGATIVE, nearest, number
 from streams.decode.drafts import Drafts
 from streams.decode.formats import KEY, MEASUREMENT
-from streams.decode.octets import Octets, octets
 from streams.decode.times import CLOCKS, LAST, OK, from_int
 
 RECORD, INDEX, NS, NAME_START, NAME_END = range(5)

@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 
 from connectors.base import BoolArray, Column, FloatArray, IntArray
+from connectors.octets import Octets, octets
 from streams.decode.decimals import FLOAT, LONG, NEGATIVE, nearest, number
-from streams.decode.octets import Octets, octets
 from streams.decode.times import LAST, OK, Clock, from_float, from_int, from_iso
 
 SERIES, TIME, VALUES = 0, 1, 2

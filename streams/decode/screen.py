@@ -3,7 +3,8 @@
 import numpy as np
 
 from connectors.base import Column, IntArray, Records
-from streams.decode.octets import not_utf8, octets
+from connectors.octets import octets
+from streams.decode.octets import not_utf8
 from streams.decode.readings import Reject
 
 

@@ -9,7 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from connectors.base import IntArray
-from streams.decode.octets import CodeArray, Octets, octets
+from connectors.octets import Octets, octets
+from streams.decode.octets import CodeArray
 from streams.decode.octets import column as text_column
 
 OK, MISSING, INVALID, EARLY, FAR = range(5)

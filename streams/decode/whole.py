@@ -9,7 +9,8 @@ import numpy as np
 from numba import njit
 
 from connectors.base import Column, IntArray
-from streams.decode.octets import CodeArray, Octets, octets, utf8_end
+from connectors.octets import Octets, octets, utf8_end
+from streams.decode.octets import CodeArray
 
 BROKEN, OBJECT, ARRAY, BAD_UTF8, DEEP = range(5)
 DEPTH = 64

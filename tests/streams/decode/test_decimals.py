@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from connectors.octets import octets
 from streams.decode.decimals import nearest, number
-from streams.decode.octets import octets
 
 WRITTEN = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
