@@ -1,7 +1,7 @@
 """Workers in this process, served by Faust from a real broker, with sinks and snapshots in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -128,9 +128,13 @@ class Serving:
         """Wait until so many records were decoded."""
         await self.until(lambda: self.noted.count >= count, what=f"{count} records, of which {self.noted.count} came")
 
-    async def read_to_end(self, partitions: int) -> None:
-        """Wait until nothing is left to read, control batches included."""
-        await self.until(lambda: len(self.steward.read_to_end()) == partitions, what="the end of all partitions")
+    async def read_to(self, ends: Mapping[int, int]) -> None:
+        """Wait until each partition was read up to this offset, control batches included."""
+
+        def there() -> bool:
+            return {number: owned.partition.offset for number, owned in self.steward.worker.owned.items()} == ends
+
+        await self.until(there, what=f"the offsets {ends}")
 
     async def fetched(self) -> int:
         """Records that were fetched so far, scored or waiting."""

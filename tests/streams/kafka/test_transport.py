@@ -4,6 +4,7 @@ import asyncio
 from importlib.metadata import version
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from connectors.base import Refused, Rows, SinkBusy, Snapshot
 from connectors.memory import MemorySink, MemorySnapshots
@@ -36,18 +37,26 @@ async def mixed(bootstrap: str, topic: str, n: int) -> list[Sent]:
         ) as made:
             async with made.transaction():
                 await broker.put(made, topic, part)
-            await made.begin_transaction()
-            await broker.put(made, topic, broker.readings(100))
-            await made.abort_transaction()
+            await abort(made, topic)
     return kept
+
+
+async def abort(made: AIOKafkaProducer, topic: str) -> None:
+    """A transaction of which nothing may ever be scored."""
+    await made.begin_transaction()
+    await broker.put(made, topic, broker.readings(100))
+    await made.abort_transaction()
 
 
 async def test_every_record_arrives_once_and_in_order_and_all_offsets_are_committed(bootstrap: str, made: str) -> None:
     sent = await mixed(bootstrap, made, 10_000)
     served = Served(bootstrap, made)
     async with served.serve() as serving:
-        await serving.scored(len(sent))
-        await serving.read_to_end(4)
+        await serving.read_to(await broker.ends(bootstrap, made))
+        async with broker.producer(bootstrap, transactional_id=made) as another:
+            await abort(another, made)
+        # a fetch without a record in it
+        await serving.read_to(await broker.ends(bootstrap, made))
     for number, rows in serving.noted.seen.items():
         assert [value for _, _, value, _ in rows] == [r.value for r in sent if r.partition == number]
         offsets = [offset for offset, *_ in rows]
