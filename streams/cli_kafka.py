@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from streams import config as configuration
-from streams.terminal import DEFAULT, ConfigPath, Json, console, level, show, told, work
+from streams.terminal import DEFAULT, ConfigPath, Json, console, level, libraries, show, told, work
 
 topics = typer.Typer(help="Topics of the cluster.", no_args_is_help=True)
 
@@ -26,6 +26,7 @@ def run_worker(
     doubled.
     """
     level("info")
+    libraries()
     with told():
         work("work").work(configuration.load(config), config, pipeline, strict=strict, instance=instance)
 

@@ -1,5 +1,6 @@
 """What the commands share: options, messages, and the way alerts are told."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,21 @@ def level(name: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(name),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
+
+
+class _Told(logging.Handler):
+    """Tells what a library logs in lines like ours. Tracebacks are left out: a worker tells of its own death itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell = structlog.get_logger().error if record.levelno >= logging.ERROR else structlog.get_logger().warning
+        tell("library", logger=record.name, message=record.getMessage())
+
+
+def libraries() -> None:
+    """Let Faust and the Kafka clients log what an operator would act on, and nothing else."""
+    logging.basicConfig(handlers=[_Told()], level=logging.WARNING, force=True)
+    for name, least in (("faust", logging.CRITICAL), ("mode", logging.CRITICAL), ("aiokafka", logging.ERROR)):
+        logging.getLogger(name).setLevel(least)
 
 
 def console(*, quiet: bool = False) -> Console:
