@@ -97,8 +97,9 @@ class Steward:
     async def assigned(self, found: Mapping[int, Found]) -> Mapping[int, int]:
         """Take these partitions over. Raises OtherSource, or Changed if strict."""
         self.round += 1
-        self.worker.identity = await asyncio.to_thread(self._identify)
-        self.worker.keep(list(found))
+        identity = await asyncio.to_thread(self._identify)
+        self.worker.keep(list(found) if identity == self.worker.identity else [])
+        self.worker.identity = identity
         offsets = {}
         for partition, there in found.items():
             start = await self._first(partition, there)

@@ -93,7 +93,8 @@ class Worker:
             if notes:
                 owned.activations = [*owned.activations[-99:], [chosen.offset, notes]]
                 log.warning("parameters_changed", partition=name, offset=chosen.offset, changes=notes)
-            if notes or chosen.lost:
+            # a first start in the middle of the log is written down: the next one must not choose again
+            if notes or chosen.lost or (chosen.cold and chosen.offset > bounds[0]):
                 await self._send(Outcome(alerts=owned.partition.book.take()))
                 await self.delivery.drain()
                 await self._save(owned, owned.snapshot(self.identity))

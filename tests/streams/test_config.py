@@ -7,7 +7,7 @@ import pytest
 from streams import build
 from streams.command import explain, store
 from streams.config import ConfigError, load, reveal
-from streams.sections import Secret
+from streams.sections import Secret, nanoseconds
 
 GOOD = """
 [pipelines.engine]
@@ -116,3 +116,9 @@ def test_a_secret_in_the_file_itself_is_refused(tmp_path: Path, bad: str) -> Non
 def test_the_example_in_the_repository_works() -> None:
     path = Path("watchkeeper.toml")
     assert explain(load(path), path)["host"]["variables"] == 5
+
+
+def test_a_duration_that_no_clock_can_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 100 years; got '300000d'"):
+        nanoseconds("300000d")
+    assert nanoseconds("36525d") == 36_525 * 86_400 * 10**9

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import msgspec
@@ -339,3 +340,76 @@ async def test_idle_tells_of_silence_by_the_wall_clock() -> None:
     await w.checkpoint()
     assert [(alert.kind, alert.state) for alert in sink.alerts.values()] == [("silence", "closed")]
     await w.close()
+
+
+async def test_a_first_start_in_the_middle_of_the_log_is_written_down_at_once() -> None:
+    snapshots = MemorySnapshots()
+    dying = worker(snapshots=snapshots)
+    assert await dying.assign(0, bounds=(0, 90), start=90) == 90
+    await dying.close()
+    assert await worker(snapshots=snapshots).assign(0, bounds=(0, 200), start=200) == 90
+
+
+class Counting(MemorySnapshots):
+    """Knows how often a whole snapshot was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+
+    def read(self, name: str) -> Snapshot | None:
+        self.reads += 1
+        return super().read(name)
+
+
+async def test_a_partition_that_comes_back_is_not_loaded_again_unless_another_worker_had_it() -> None:
+    snapshots = Counting()
+    first, second = worker(snapshots=snapshots), worker(snapshots=snapshots)
+    await first.assign(0)
+    await first.process([steady(40)])
+    assert await first.revoke([0]) == {0: 40}
+    reads = snapshots.reads
+    assert await first.assign(0) == 40
+    assert snapshots.reads == reads
+    await first.process([steady(5, first=40)])
+    assert await first.revoke([0]) == {0: 45}
+    assert await second.assign(0) == 45
+    await second.process([steady(5, first=45)])
+    assert await second.revoke([0]) == {0: 50}
+    reads = snapshots.reads
+    assert await first.assign(0) == 50
+    assert snapshots.reads == reads + 1
+    assert first.partitions[0].counts["accepted"] == 50
+
+
+async def test_what_is_not_kept_is_loaded_again() -> None:
+    snapshots = Counting()
+    w = worker(snapshots=snapshots)
+    await w.assign(0)
+    await w.process([steady(40)])
+    await w.revoke([0])
+    w.keep([])
+    reads = snapshots.reads
+    assert await w.assign(0) == 40
+    assert snapshots.reads == reads + 1
+
+
+async def test_rebalances_without_progress_are_no_deaths() -> None:
+    snapshots = MemorySnapshots()
+    w = worker(snapshots=snapshots)
+    for _ in range(10):
+        await w.assign(0)
+        await w.revoke([0])
+    assert w.starts == 1
+    assert w.delivery.mark().counts == (0,)
+
+
+async def test_the_offset_passes_what_is_not_a_record() -> None:
+    w = worker()
+    await w.assign(0)
+    given = steady(20)
+    await w.process([replace(given, end=25)])
+    assert await w.checkpoint() == {0: 25}
+    nothing = given.rows(slice(0, 0))
+    await w.process([replace(nothing, end=31)])
+    assert await w.checkpoint() == {0: 31}
