@@ -86,7 +86,8 @@ def reach(config: Config, name: str) -> None:
         except MissingTopic as error:
             raise MissingTopic(f"{setting}: {error}") from None
     if (database := cluster.influxdb(config)) is not None:
-        check(database)
+        if said := check(database):
+            log.warning("influxdb_busy", reason=said)
     else:
         log.warning("no_influxdb", note="there is no section [influxdb]: scores are written nowhere, alerts to Kafka")
 

@@ -68,11 +68,20 @@ class Endpoint:
         self._pool.clear()
 
 
-def check(connection: InfluxDBConnection) -> None:
-    """Raise InfluxDBUnreachable, in one line that names the setting, unless lines would be taken. Writes nothing."""
+class Later(SinkBusy):
+    """The server is the right one and cannot take lines now."""
+
+
+def check(connection: InfluxDBConnection) -> str:
+    """Raise InfluxDBUnreachable, in one line that names the setting, unless lines would be taken. Writes nothing.
+
+    Returns what a server says that cannot take them just now, such as 503; empty if it can.
+    """
     endpoint = Endpoint(connection)
     try:
         answer = endpoint.post(b"")
+    except Later as later:
+        return str(later)
     except SinkBusy as busy:
         raise InfluxDBUnreachable(str(busy)) from None
     finally:
@@ -80,6 +89,7 @@ def check(connection: InfluxDBConnection) -> None:
     # InfluxDB 3 may say of an empty request that it holds no lines: we were let in
     if not answer.accepted and connection.version == 2:
         raise InfluxDBUnreachable(f"influxdb.url: {connection.url} refused an empty request: {answer.message}")
+    return ""
 
 
 def _message(body: bytes) -> str:
@@ -119,7 +129,7 @@ def _silence(connection: InfluxDBConnection, error: HTTPError) -> str:
 def _busy(connection: InfluxDBConnection, status: int, message: str, headers: Mapping[str, str]) -> SinkBusy:
     if status in _LATER:
         told = f"InfluxDB at {connection.url} answered {status}: {message or _phrase(status)}"
-        return SinkBusy(told, _retry_after(headers.get("Retry-After", "")))
+        return Later(told, _retry_after(headers.get("Retry-After", "")))
     return SinkBusy(_to_set_right(connection, status, message), UNTIL_SET_RIGHT)
 
 

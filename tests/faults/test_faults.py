@@ -154,7 +154,7 @@ def test_an_influxdb_that_is_busy_or_down_loses_nothing(servers: Servers) -> Non
     with proxy.away():
         time.sleep(5.0)
         story.run.kill(story.run.workers[0])
-        story.run.start()
+    story.run.start()
     story.ends_well(f"InfluxDB busy, down and forgetful, and a kill meanwhile {dict(proxy.counts)}")
     proxy.stop()
 
