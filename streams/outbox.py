@@ -16,8 +16,11 @@ Bury = Callable[[DeadLetters], Awaitable[None]]
 PAUSE = 0.1
 """seconds between two looks at whether writing is allowed again"""
 
-LONGEST_PAUSE = 30.0
-"""seconds between two tries at a busy sink, at most"""
+LONGEST_PAUSE = 5.0
+"""seconds between two tries at a busy sink, at most; more only where the sink asks for it, and then not for ever"""
+
+LONGEST_WISH = 60.0
+"""seconds that a sink may ask for"""
 
 AGAIN = 30.0
 """seconds between two lines in the log about a sink that stays busy"""
@@ -101,7 +104,8 @@ class Outbox:
             try:
                 refused = await self._sink.write(rows)
             except SinkBusy as busy:
-                pause = min(busy.retry_after * 2**pauses, LONGEST_PAUSE)
+                wish = min(busy.retry_after, LONGEST_WISH)
+                pause = max(wish, min(wish * 2**pauses, LONGEST_PAUSE))
                 self.retries += 1
                 self.busy_since = begun if self.busy_since is None else self.busy_since
                 if begun - told > AGAIN:

@@ -141,11 +141,19 @@ class Run:
 
     def lag(self) -> int:
         """Records that no snapshot contains yet, by the committed offsets."""
+        sent, saved = self._offsets()
+        return sent - saved
+
+    def saved(self) -> int:
+        """Records that a snapshot contains, by the committed offsets."""
+        return self._offsets()[1]
+
+    def _offsets(self) -> tuple[int, int]:
         client = KafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self.group, enable_auto_commit=False)
         places = [TopicPartition(self.topic, p) for p in range(PARTITIONS)]
         try:
             ends = client.end_offsets(places)
-            return sum(ends[place] - (client.committed(place) or 0) for place in places)
+            return sum(ends.values()), sum(client.committed(place) or 0 for place in places)
         finally:
             client.close(autocommit=False)
 
