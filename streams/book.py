@@ -34,6 +34,8 @@ class AlertBook:
         self.open: dict[tuple[int, str, str], Alert] = {}
         self._higher: dict[tuple[int, str, str], None] = {}
         self._changed: list[Alert] = []
+        self.silences_ended: set[str] = set()
+        """ids of silences that closed since somebody last looked"""
 
     def take(self) -> list[Alert]:
         """Alerts that opened or closed since they were last taken."""
@@ -56,6 +58,8 @@ class AlertBook:
             alert.state, alert.closed, alert.reason = "closed", at, reason
             alert.last_offset = max(alert.last_offset, offset)
             self._changed.append(alert)
+            if alert.kind == SILENCE:
+                self.silences_ended.add(alert.id)
 
     def silence(self, slot: int, *, series: str, asset: str, since: int, due: int, offset: int) -> None:
         """The series was last heard at `since` with the record at `offset`, and should have been by `due`."""

@@ -1,7 +1,7 @@
 """A partition in a worker's hands: its state, and what is known of its snapshots."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -20,7 +20,6 @@ class Owned:
     saved:   epoch, generation and offset of its last snapshot; None = there is none
     changed: whether anything happened since
     careful: the state as it was at assignment, kept while records are processed one by one
-    silent:  ids of the alerts of silence by the wall clock that were told
     """
 
     partition: Partition
@@ -30,10 +29,15 @@ class Owned:
     saved: tuple[int, int, int] | None = None
     changed: bool = True
     careful: Snapshot | None = None
-    silent: set[str] = field(default_factory=set)
     saved_at: float = field(default_factory=time.monotonic)
     snapshot_bytes: int = 0
     """written by the last snapshot"""
+
+    def news(self) -> list[Alert]:
+        """Alerts to tell before the next snapshot: those that rose, and silences of the wall clock that are over."""
+        over = self.partition.wall.settle(self.partition.series, self.partition.book)
+        self.changed |= bool(over)
+        return [*self.partition.book.take_higher(), *over]
 
     def snapshot(self, identity: str) -> Snapshot:
         """A copy of everything, the next generation of its epoch."""
@@ -69,6 +73,8 @@ class Cut(NamedTuple):
     snapshots: Mapping[int, Snapshot]
     unchanged: Mapping[int, int]
     """offsets of the partitions in which nothing happened since they were saved"""
+    silent: Mapping[int, Sequence[Alert]]
+    """alerts of silence by the wall clock, to be told once the snapshots that know of them are saved"""
     mark: Mark
 
 

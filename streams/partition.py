@@ -20,6 +20,7 @@ from streams.points import chosen, points
 from streams.rows import CLOCK, FIRST, FOREVER, FORGOTTEN, HEARD, NONE, SILENCE, Cut
 from streams.scoring import Scoring
 from streams.series import SeriesTable
+from streams.wall_silence import WallSilence
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Partition:
         self.series = SeriesTable(pipeline)
         self.watches = [Scoring(watch, pipeline.policy, shape) for watch in pipeline.watches]
         self.book = AlertBook(pipeline=pipeline.name, topic=topic, partition=number, variables=pipeline.variables)
+        self.wall = WallSilence()
         self.hold = HoldBack(len(pipeline.variables), pipeline.limits.lateness) if pipeline.limits.lateness else None
         self._parameters = [[parameters(variant) for variant in watch.variants()] for watch in pipeline.watches]
 
@@ -219,7 +221,7 @@ class Partition:
     def silent_by(self, now: int) -> list[Alert]:
         """Alerts for the series that are silent at this wall time, ns, though the log clock does not know it yet.
 
-        For a partition that is read to its end. Nothing changes here: the log clock will raise the same alerts.
+        For a partition that is read to its end. Only those that are new, to be told after the next snapshot.
         """
         after, seen = self.pipeline.limits.silence_after, self.series.seen
         alerts = []
@@ -227,7 +229,9 @@ class Partition:
         while after != FOREVER and slot != NONE and now - int(seen.clock[slot]) > after:
             since, offset = int(seen.clock[slot]), int(seen.offset[slot])
             place = self._place(slot)
-            alerts.append(self.book.silent(**place, since=since, due=since + after, offset=offset))
+            alert = self.book.silent(**place, since=since, due=since + after, offset=offset)
+            if self.wall.note(slot, alert):
+                alerts.append(alert)
             slot = int(seen.following[slot])
         return alerts
 
@@ -242,6 +246,7 @@ class Partition:
             "counts": dict(sorted(self.counts.items())),
             "skipped": sorted(self.skipped),
             "open": self.book.dump(),
+            "silent": self.wall.dump(),
             "clock": self.clock,
         }
         return metadata, parts

@@ -43,6 +43,7 @@ def restore(
     partition.skipped = set(saved["skipped"])
     partition.series.load(dict(parts["series"]))
     partition.book.load(saved["open"])
+    partition.wall.load(saved.get("silent", ()))
     if "held" in parts and (pipeline.limits.lateness or len(parts["held"]["rows"])):
         partition.hold = HoldBack(len(pipeline.variables), pipeline.limits.lateness)
         partition.hold.load(dict(parts["held"]))

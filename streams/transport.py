@@ -241,7 +241,9 @@ class Consumer(driver.Consumer):
 
     async def wait_empty(self) -> None:
         """Faust calls this with the flow stopped, before partitions are given up and before the worker stops."""
-        self.acknowledge(await self._owner.revoked())
+        safe = await self._owner.revoked()
+        self._safe.clear()
+        self.acknowledge(safe)
         for _ in range(2):  # a commit that was under way may not have known of the last offsets
             await self.commit_and_end_transactions()
 

@@ -185,14 +185,10 @@ class Worker:
             await self.delivery.put(DeadLetters(outcome.dead))
 
     async def idle(self, now: int, numbers: Sequence[int]) -> None:
-        """Raise `silence` by the wall clock, ns, on partitions that are read to their end. No state changes."""
+        """Note silence by the wall clock, ns, on partitions that are read to their end; a checkpoint tells of it."""
         async with self._lock:
             for owned in (self.owned[number] for number in numbers if number in self.owned):
-                alerts = owned.partition.silent_by(now)
-                fresh = [alert for alert in alerts if alert.id not in owned.silent]
-                owned.silent = {alert.id for alert in alerts}
-                if fresh:
-                    await self.delivery.put(Alerts(fresh))
+                owned.changed |= bool(owned.partition.silent_by(now))
 
     async def checkpoint(self) -> Mapping[int, int]:
         """Save every partition; the offsets that are now safe to acknowledge.
@@ -213,18 +209,19 @@ class Worker:
         """Step one: copies of all states that changed, and the alerts that rose since they were told."""
         if self.broken:
             raise RuntimeError("the state of this worker is half changed: it will not be saved")
-        snapshots = {}
+        snapshots, silent = {}, {}
         for number in numbers:
             owned = self.owned[number]
-            if higher := owned.partition.book.take_higher():
-                await self.delivery.put(Alerts(higher))
+            if news := owned.news():
+                await self.delivery.put(Alerts(news))
+            silent[number] = owned.partition.wall.take_untold()
             if not owned.changed:
                 owned.saved_at = time.monotonic()
             else:
                 snapshots[number] = owned.snapshot(self.identity)
                 owned.changed = False
         unchanged = {number: self.owned[number].partition.offset for number in numbers if number not in snapshots}
-        return Cut(snapshots, unchanged, self.delivery.mark())
+        return Cut(snapshots, unchanged, silent, self.delivery.mark())
 
     async def _publish(self, cut: Cut) -> dict[int, int]:
         """Steps two and three; the offsets that are safe."""
@@ -240,9 +237,12 @@ class Worker:
                 else:
                     unsaved.discard(number)
                     safe[number] = snapshot.offset
+            if silent := [alert for number in cut.silent.keys() - unsaved for alert in cut.silent[number]]:
+                await self.delivery.put(Alerts(silent))
         finally:
             for number in unsaved & self.owned.keys():
                 self.owned[number].changed = True
+                self.owned[number].partition.wall.tell_later(cut.silent[number])
         return safe
 
     async def _save(self, owned: Owned, snapshot: Snapshot) -> None:

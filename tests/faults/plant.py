@@ -47,7 +47,7 @@ every = "300ms"
 topic = "{topic}"
 group = "{group}"
 decode = {{ format = "json", series = "series", time = "time", values = ["value", "load"] }}
-silence_after = "8s"
+silence_after = "{silence}s"
 scores = "all"
 
 [[pipelines.plant.watches]]
@@ -87,6 +87,8 @@ class Run:
     topic: str
     url: str = ""
     """of InfluxDB as the workers see it; empty = as it is"""
+    silence: int = 8
+    """s without a reading, after which a series is silent"""
     workers: list[Process] = field(default_factory=list)
     started: int = 0
     killed: int = 0
@@ -102,7 +104,7 @@ class Run:
             topics.create(self.connection, topic, partitions=2, **settings)
         text = CONFIG.format(
             bootstrap=self.bootstrap, alerts=self.alerts, dead=self.dead, url=self.url or self.database.url,
-            bucket=self.bucket, folder=self.folder, topic=self.topic, group=self.group,
+            bucket=self.bucket, folder=self.folder, topic=self.topic, group=self.group, silence=self.silence,
         )  # fmt: skip
         (self.folder / "w.toml").write_text(text)
 
@@ -160,7 +162,7 @@ class Run:
     def finish(self, *, seconds: float = 120.0) -> Contents:
         """Wait until everything is scored, saved and silent at the end, stop the workers in order, and look."""
         wait_until(lambda: self.lag() == 0, seconds=seconds, what="the end of the topic")
-        wait_until(self._silent, seconds=60, what="silence of every series at the end")
+        wait_until(self._silent, seconds=60 + self.silence, what="silence of every series at the end")
         for worker in self.workers:
             assert worker.stop(seconds=60) == 0, worker.log.read_text()[-3000:]
         self.workers = []

@@ -80,7 +80,6 @@ class MortalSnapshots:
         self.snapshots.left(name, offset)
 
 
-
 def cut(records: Records, rng: np.random.Generator, pieces: int) -> list[Records]:
     """The records in consecutive slices of random sizes."""
     edges = np.unique(np.concatenate([[0, len(records)], rng.integers(0, len(records) + 1, pieces)]))

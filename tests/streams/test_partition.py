@@ -49,13 +49,16 @@ def test_a_worker_that_comes_back_to_a_backlog_declares_nobody_silent() -> None:
     assert play(partition, records(backlog, first=2)).alerts == []
 
 
-def test_by_the_wall_clock_the_same_silence_is_told_and_nothing_changes() -> None:
+def test_by_the_wall_clock_the_same_silence_is_told_and_nothing_else_changes() -> None:
     partition = new(pipeline(limits=LIMITS))
     play(partition, records([(0, "a", 0, 1), (5, "b", 5, 1)]))
     before = state(partition)
     assert told(partition.silent_by(9 * SECOND)) == []
     (early,) = partition.silent_by(12 * SECOND)
-    assert state(partition) == before
+    assert partition.silent_by(12 * SECOND) == []
+    metadata, parts = state(partition)
+    assert [alert["id"] for _, alert in metadata.pop("silent")] == [early.id]
+    assert ({**metadata, "silent": []}, parts) == before
     (late,) = play(partition, records([(13, "b", 13, 1)], first=2)).alerts
     assert (early.id, early.series, early.opened) == (late.id, "a", late.opened)
 

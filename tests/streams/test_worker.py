@@ -328,20 +328,6 @@ async def test_an_open_alert_is_rewritten_at_a_checkpoint_when_it_rose() -> None
     await w.close()
 
 
-async def test_idle_tells_of_silence_by_the_wall_clock() -> None:
-    sink = MemorySink()
-    w = worker(sink, given=pipeline(limits=Limits(silence_after=10 * SECOND)))
-    await w.assign(0)
-    await w.process([steady(5)])
-    await w.idle(100 * SECOND, [0])
-    await w.checkpoint()
-    assert [(alert.kind, alert.state) for alert in sink.alerts.values()] == [("silence", "open")]
-    await w.process([steady(1, first=100)])
-    await w.checkpoint()
-    assert [(alert.kind, alert.state) for alert in sink.alerts.values()] == [("silence", "closed")]
-    await w.close()
-
-
 async def test_a_first_start_in_the_middle_of_the_log_is_written_down_at_once() -> None:
     snapshots = MemorySnapshots()
     dying = worker(snapshots=snapshots)
@@ -413,3 +399,83 @@ async def test_the_offset_passes_what_is_not_a_record() -> None:
     nothing = given.rows(slice(0, 0))
     await w.process([replace(nothing, end=31)])
     assert await w.checkpoint() == {0: 31}
+
+
+def silent_pipeline() -> Pipeline:
+    return pipeline(limits=Limits(silence_after=10 * SECOND))
+
+
+async def test_silence_by_the_wall_clock_is_told_once_and_only_after_it_is_written_down() -> None:
+    diary = Diary()
+    w = worker(diary, DiarySnapshots(diary), given=silent_pipeline())
+    await w.assign(0)
+    await w.process([steady(5)])
+    for seconds in (100, 101, 102):
+        await w.idle(seconds * SECOND, [0])
+        await w.checkpoint()
+    await w.delivery.drain()
+    assert diary.entries == ["snapshot 5", "Alerts"]
+    await w.close()
+
+
+async def test_records_that_were_only_held_up_close_the_silence_that_the_log_clock_never_saw() -> None:
+    sink, snapshots = MemorySink(), MemorySnapshots()
+    first = worker(sink, snapshots, given=silent_pipeline())
+    await first.assign(0)
+    await first.process([steady(5)])
+    await first.idle(100 * SECOND, [0])
+    await first.checkpoint()
+    await first.delivery.drain()
+    await first.close()
+    assert [alert.state for alert in sink.alerts.values()] == ["open"]
+    second = worker(sink, snapshots, given=silent_pipeline())
+    await second.assign(0)
+    await second.process([steady(40, first=5)])
+    await second.checkpoint()
+    await second.delivery.drain()
+    (alert,) = sink.alerts.values()
+    assert (alert.kind, alert.state, alert.closed) == ("silence", "closed", 44 * SECOND)
+    assert alert.reason == "heard again: its records were held up"
+    saved = snapshots.read(NAME)
+    assert saved is not None
+    assert saved.metadata["silent"] == []
+    await second.close()
+
+
+async def test_a_silence_that_both_clocks_know_is_closed_by_the_log_clock() -> None:
+    sink = MemorySink()
+    w = worker(sink, given=silent_pipeline())
+    await w.assign(0)
+    await w.process([steady(5)])
+    await w.idle(100 * SECOND, [0])
+    await w.checkpoint()
+    await w.process([steady(3, first=100)])
+    await w.checkpoint()
+    await w.delivery.drain()
+    (alert,) = sink.alerts.values()
+    assert (alert.state, alert.closed, alert.reason) == ("closed", 100 * SECOND, "")
+    await w.close()
+
+
+async def test_a_silence_that_could_not_be_written_down_is_told_later() -> None:
+    class Full(MemorySnapshots):
+        full = True
+
+        def write(self, name: str, snapshot: Snapshot) -> int:
+            if self.full:
+                raise OSError("no space left on device")
+            return super().write(name, snapshot)
+
+    sink, snapshots = MemorySink(), Full()
+    w = worker(sink, snapshots, given=silent_pipeline())
+    await w.assign(0)
+    await w.process([steady(5)])
+    await w.idle(100 * SECOND, [0])
+    await w.checkpoint()
+    await w.delivery.drain()
+    assert not sink.alerts
+    snapshots.full = False
+    await w.checkpoint()
+    await w.delivery.drain()
+    assert [alert.state for alert in sink.alerts.values()] == ["open"]
+    await w.close()
