@@ -55,7 +55,7 @@ class Worker:
         self.starts = 0
         """how often in a row a worker started from a state of one of the partitions, at most"""
         self.checkpoint_s = 0.0
-        """how long the last checkpoint took"""
+        """how long the snapshots of the last checkpoint took to write; to wait for a sink costs nothing"""
         self.process_s = 0.0
         """seconds spent in decoding and scoring"""
 
@@ -198,12 +198,9 @@ class Worker:
         could not be written is left out.
         """
         async with self._saving:
-            begun = time.monotonic()
             async with self._lock:
                 cut = await self._cut(list(self.owned))
-            safe = await self._publish(cut)
-            self.checkpoint_s = time.monotonic() - begun
-            return safe
+            return await self._publish(cut)
 
     async def _cut(self, numbers: Sequence[int]) -> Cut:
         """Step one: copies of all states that changed, and the alerts that rose since they were told."""
@@ -229,6 +226,7 @@ class Worker:
         unsaved = set(cut.snapshots)
         try:
             await self.delivery.accepted(cut.mark)
+            begun = time.monotonic()
             for number, snapshot in cut.snapshots.items():
                 try:
                     await self._save(self.owned[number], snapshot)
@@ -237,6 +235,7 @@ class Worker:
                 else:
                     unsaved.discard(number)
                     safe[number] = snapshot.offset
+            self.checkpoint_s = time.monotonic() - begun
             if silent := [alert for number in cut.silent.keys() - unsaved for alert in cut.silent[number]]:
                 await self.delivery.put(Alerts(silent))
         finally:

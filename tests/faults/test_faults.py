@@ -42,7 +42,7 @@ class Servers:
 
 def compile_kernels(path: Path) -> None:
     """Once, so that the workers of the tests find them: they are to be killed while they score."""
-    path.write_text(CONFIG.format_map(defaultdict(str)))
+    path.write_text(CONFIG.format_map(defaultdict(lambda: "1")))
     (pipeline,) = build.pipelines(load(path), path).values()
     warm(pipeline)
 
