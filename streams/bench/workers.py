@@ -149,10 +149,9 @@ def together(bench: Bench, topic: str, workers: int, fill: Callable[[], int]) ->
     """Records/s of several workers: they are stopped while `fill` sends, and go on at the same moment."""
     with ExitStack() as stack:
         where = stack.enter_context(folder(bench, topic, session="60s"))
-        told: list[Told] = []
-        for _ in range(workers):
-            told.append(stack.enter_context(working(bench, where)))
-            told[-1].wait_for("assigned")
+        told = [stack.enter_context(working(bench, where)) for _ in range(workers)]
+        for each in told:  # as long as there are fewer of them, one may have no partition
+            each.wait_for("assigned")
         sent = _while_stopped(told, fill)
         lines = [each.wait_for("caught_up")[0] for each in told]
     ended = [float(line["ended"]) for line in lines]
