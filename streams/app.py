@@ -102,7 +102,7 @@ class App(faust.App):
     async def acknowledge(self, safe: Mapping[int, int]) -> None:
         """Acknowledge these offsets, and tell the broker."""
         self._slices.acknowledge(safe)
-        await self._slices.commit()
+        await self._slices.tell()
 
 
 async def serve(

@@ -245,7 +245,19 @@ class Consumer(driver.Consumer):
         self._safe.clear()
         self.acknowledge(safe)
         for _ in range(2):  # a commit that was under way may not have known of the last offsets
-            await self.commit_and_end_transactions()
+            await self.tell()
+
+    async def tell(self) -> None:
+        """Commit what is acknowledged. Given up where the consumer has crashed: its thread ends, and nobody answers."""
+        commit, crash = asyncio.ensure_future(self.commit()), asyncio.ensure_future(self._crashed.wait())
+        try:
+            await asyncio.wait([commit, crash], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in (commit, crash):
+                each.cancel()
+            await asyncio.gather(commit, crash, return_exceptions=True)
+        if not self.crashed:
+            commit.result()
 
     async def perform_seek(self) -> None:
         """Faust calls this after every assignment and before the flow resumes: the place to say where to read from."""

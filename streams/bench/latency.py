@@ -29,7 +29,8 @@ def latency(connection: Connection, topic: str, *, rate: float, seconds: float, 
     if not len(ms):
         raise RuntimeError("no alert came")
     p50, p99 = np.percentile(ms, [50, 99])
-    return {f"{name}.p50_ms": p50, f"{name}.p99_ms": p99, f"{name}.max_ms": ms.max(), f"{name}.alerts": len(ms)}
+    found = {"p50_ms": p50, "p99_ms": p99, "max_ms": ms.max(), "alerts": len(ms)}
+    return {f"{name}.{figure}": float(each) for figure, each in found.items()}
 
 
 async def _measure(connection: Connection, topic: str, rate: float, seconds: float) -> np.ndarray:
