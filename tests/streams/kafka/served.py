@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from connectors.base import Records
-from connectors.memory import MemorySink, MemorySnapshots
+from connectors.base import Records, Refused, Rows
+from connectors.memory import MemorySink, MemorySnapshots, PointIdentity
 from streams.app import Group, serve
 from streams.decode.readings import Decoded, Decoder
 from streams.pipeline import Pipeline
@@ -42,6 +42,23 @@ class Noted:
     def offsets(self) -> list[tuple[int, int]]:
         """(partition, offset) of every record, in the order in which each partition's came."""
         return [(number, row[0]) for number in sorted(self.seen) for row in self.seen[number]]
+
+
+def scores(sink: MemorySink) -> Mapping[PointIdentity, Mapping[str, float | int | bool]]:
+    """The points that came of readings; those of the measurement `worker` are about the worker."""
+    return {name: fields for name, fields in sink.points.items() if name[0] == "scores"}
+
+
+class Slow(MemorySink):
+    """Accepts nothing until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = asyncio.Event()
+
+    async def write(self, rows: Rows) -> Refused:
+        await self.let.wait()
+        return await super().write(rows)
 
 
 @dataclass

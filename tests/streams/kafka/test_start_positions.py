@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.errors import OffsetOutOfRangeError
 from structlog.testing import capture_logs
 
 from connectors.base import Alert
@@ -19,7 +20,7 @@ from streams.start import OtherSource, Position
 from tests.streams import desk
 from tests.streams.kafka import broker
 from tests.streams.kafka.broker import Sent
-from tests.streams.kafka.served import Served, Serving
+from tests.streams.kafka.served import Served, Serving, Slow, scores
 from tests.streams.kafka.site import Site
 
 pytestmark = pytest.mark.servers
@@ -83,7 +84,7 @@ async def test_a_commit_without_a_snapshot_starts_cold_there_and_says_so(bootstr
         assert await offsets(served) == list(range(30, 100))
     (said,) = [line for line in logs if line["event"] == "start"]
     assert said["note"] == "there is a commit but no snapshot: starting cold at the commit"
-    assert len(served.sink.points) == 70 - 16
+    assert len(scores(served.sink)) == 70 - 16
 
 
 def gaps(served: Served) -> list[tuple[int | None, int | None]]:
@@ -102,7 +103,7 @@ async def test_records_that_were_deleted_before_a_start_are_a_gap_and_the_rest_i
     assert await offsets(served) == list(range(80, 100))
     assert gaps(served) == [(50, 79)]
     # the state goes on, and the gap is told once
-    assert len(served.sink.points) == 70 - 16
+    assert len(scores(served.sink)) == 70 - 16
     await broker.send(bootstrap, single, dated(5, first=100))
     assert await offsets(served) == list(range(100, 105))
     assert gaps(served) == [(50, 79)]
@@ -191,6 +192,27 @@ async def test_strict_refuses_to_start_cold(bootstrap: str, single: str) -> None
     with pytest.raises(Changed, match="watch level would start cold"):
         await died(served)
     assert await broker.committed(bootstrap, served.group.id, single, 1) == {0: 50}
+
+
+async def test_retention_that_overtakes_a_slow_worker_ends_it_with_all_saved_and_the_next_one_tells_the_gap(
+    bootstrap: str, single: str
+) -> None:
+    await broker.send(bootstrap, single, dated(20_000), max_batch_size=1000)
+    slow = Slow()
+    served = Served(bootstrap, single, sink=slow, settings={"fetch": 16_384})
+    serving = Serving(served)
+    serving.begin()
+    await serving.begun.wait()
+    await serving.until(lambda: serving.noted.count > 0, what="the first readings")
+    await serving.still()
+    await asyncio.to_thread(broker.delete_records, bootstrap, single, {0: 15_000})
+    slow.let.set()
+    with pytest.raises(OffsetOutOfRangeError):
+        await asyncio.wait_for(serving.task, 60)
+    there = serving.noted.count
+    assert await offsets(served) == list(range(15_000, 20_000))
+    assert gaps(served) == [(there, 14_999)]
+    assert len(scores(slow)) == there + 5000 - 16
 
 
 def test_retention_that_overtakes_a_running_worker_is_a_gap_and_the_worker_comes_back_by_itself(
