@@ -4,3 +4,6 @@ import streams.config  # noqa: F401
 from tests.servers.fixtures import bootstrap, influxdb, secure, topic
 
 __all__ = ["bootstrap", "influxdb", "secure", "topic"]
+
+collect_ignore = ["benchmarks/peers"]
+"""programs to compare with, which run when they are imported"""
