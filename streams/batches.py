@@ -1,10 +1,13 @@
 """Raw Kafka record batches to Records: checked when fetched, decompressed and framed when used."""
 
+import struct
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import NamedTuple
 
+import cramjam
 import numpy as np
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
@@ -28,7 +31,15 @@ ATTEMPT = "watchkeeper-attempt"
 MS = 1_000_000
 """ns"""
 
+LATEST = (2**63 - 1) // MS
+"""ms since 1970 that are ns in 64 bits: the year 2262; a record that says later is taken as of then"""
+
+LEAST = 7
+"""bytes of a record: length, attributes, time, offset, key, value, count of headers"""
+
 _DECODE: dict[int, Callable[[bytes], bytes]] = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
+_UNREADABLE = (OSError, EOFError, struct.error, zlib.error, cramjam.DecompressionError)
+"""what the codecs make of bytes that they did not write"""
 _ATTEMPT = octets(ATTEMPT.encode())
 
 
@@ -64,15 +75,23 @@ class Slice:
 
     def records(self) -> Records:
         """The records from `first` on. Raises ValueError if a batch is not what its header says."""
-        data, rows = self._bodies()
+        try:
+            data, rows = self._bodies()
+        except _UNREADABLE as error:
+            raise self._malformed(f" ({error})") from error
+        if not ((rows[:, 3] > 0) & (rows[:, 3] <= (rows[:, 1] - rows[:, 0]) // LEAST)).all():
+            raise self._malformed(" (it cannot hold as many records as it says)")
         columns = np.empty((7, sum(batch.records for batch in self.batches)), np.int64)
         n = _frame(octets(data), rows, self.first, _ATTEMPT, columns)
         if n < 0:
-            raise ValueError(f"{self.topic}/{self.partition}: a malformed record batch near offset {self.first}")
+            raise self._malformed()
         offsets, times, key_starts, key_ends, starts, ends, attempts = columns[:, :n]
         keys, values = Column(data, key_starts, key_ends), Column(data, starts, ends)
         tried = attempts if attempts.any() else None
         return Records(self.topic, self.partition, offsets, keys, values, times, tried, self.last + 1)
+
+    def _malformed(self, why: str = "") -> ValueError:
+        return ValueError(f"{self.topic}/{self.partition}: a malformed record batch near offset {self.first}{why}")
 
     def _bodies(self) -> tuple[bytes, IntArray]:
         """The records' bytes, decompressed where needed, and where each batch lies in them."""
@@ -218,7 +237,8 @@ def _frame(b: Octets, batches: IntArray, first: int, word: Octets, out: IntArray
             if out[6, n] < 0:
                 return -1
             out[0, n] = batches[j, 2] + delta
-            out[1, n] = (batches[j, 4] + after if batches[j, 5] < 0 else batches[j, 5]) * MS
+            time = batches[j, 4] + after if batches[j, 5] < 0 else batches[j, 5]
+            out[1, n] = min(max(time, -1), LATEST) * MS
             if out[0, n] >= first:
                 n += 1
             p = end
