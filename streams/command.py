@@ -42,8 +42,12 @@ def database(config: Config) -> SQLite:
 
 def store(config: Config) -> FolderSnapshots:
     """The snapshots of an embedded worker. Raises ConfigError if a secret is missing."""
-    options = {k: reveal(v) if isinstance(v, Secret) else v for k, v in config.snapshots.options.items()}
-    return FolderSnapshots(config.snapshots.url, options=options)
+    return FolderSnapshots(config.snapshots.url, options=options(config))
+
+
+def options(config: Config) -> dict[str, str]:
+    """What the file system of the snapshots asks for. Raises ConfigError if a secret is missing."""
+    return {k: reveal(v) if isinstance(v, Secret) else v for k, v in config.snapshots.options.items()}
 
 
 def bytes_per_series(pipeline: Pipeline) -> int:

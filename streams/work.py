@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import structlog
 
@@ -17,9 +18,10 @@ from connectors.influxdb import InfluxDBUnreachable, check
 from connectors.kafka import preflight
 from connectors.kafka.connection import Connection, Unreachable
 from connectors.kafka.topics import MissingTopic, describe
+from connectors.snapshot_files import SnapshotFiles
 from streams import build, cluster
 from streams.app import serve
-from streams.command import seconds, store, within_memory
+from streams.command import options, seconds, store, within_memory
 from streams.config import ConfigError
 from streams.delivery import Only
 from streams.local import RESTARTS
@@ -85,11 +87,25 @@ def reach(config: Config, name: str) -> None:
             describe(connection, topic)
         except MissingTopic as error:
             raise MissingTopic(f"{setting}: {error}") from None
+    keeps(config, f"{name}/{config.pipelines[name].topic}")
     if (database := cluster.influxdb(config)) is not None:
         if said := check(database):
             log.warning("influxdb_busy", reason=said)
     else:
         log.warning("no_influxdb", note="there is no section [influxdb]: scores are written nowhere, alerts to Kafka")
+
+
+def keeps(config: Config, folder: str) -> None:
+    """Raise ConfigError unless snapshots can be written: a worker that cannot would start again for ever."""
+    url, probe = config.snapshots.url, f"probe-{uuid4().hex}"
+    try:
+        files = SnapshotFiles(url, options(config))
+        files.make(files.folder(folder))
+        files.put(files.folder(folder), {probe: b""})
+        files.delete(files.folder(folder), [probe])
+    except (OSError, ImportError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"snapshots.url: {url} cannot be written to ({reason})") from None
 
 
 def identity(connection: Connection, topic: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.kafka import letters
 from tests.servers.process import wait_until
 from tests.streams.kafka import broker
 from tests.streams.kafka.site import Site
@@ -63,6 +64,8 @@ def test_malformed_input_of_every_kind_ends_with_its_reason_and_the_lag_returns_
     found = {letter["offset"]: letter for letter in told["dead_letters"]}
     assert [found[offset]["reason"] for offset in sorted(found)] == [reason for reason, _ in BAD]
     assert sum(told["counts"].values()) == len(BAD)
+    stored = letters.dead_letters(broker.at(site.bootstrap), f"{site.topic}.dead")
+    assert {letter.offset: letter.value for letter in stored} == {i: sent for i, (_, sent) in enumerate(BAD, 1)}
     shown = site.run("dead", "show", f"desk/{site.topic}/0/6")
     assert shown.status == 0
     assert '{"series": "a", "time": 1700000000, "val' in shown.out
@@ -79,11 +82,11 @@ def test_after_the_configuration_was_mended_dead_letters_are_scored_by_the_runni
         replayed = site.json("dead", "replay", "-p", "desk")
         assert (replayed["records"], replayed["letters"], replayed["left"]) == (2, 2, {})
         site.until_read(worker)
-        wait_until(lambda: len(letters(site)) == 1, seconds=30, what="the letter that fails again")
-    (again,) = letters(site)
+        wait_until(lambda: len(listed(site)) == 1, seconds=30, what="the letter that fails again")
+    (again,) = listed(site)
     assert (again["reason"], again["attempt"], again["offset"]) == ("invalid_json", 1, 4)
 
 
-def letters(site: Site) -> list[dict[str, object]]:
+def listed(site: Site) -> list[dict[str, object]]:
     found: list[dict[str, object]] = site.json("dead", "list")["dead_letters"]
     return found

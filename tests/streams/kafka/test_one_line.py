@@ -1,5 +1,6 @@
 """What is wrong with a worker's surroundings is one line that names the setting, and a non-zero exit."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,6 +126,14 @@ def test_a_wrong_token_and_none(site: Site, influxdb: Bucket) -> None:
     assert "the environment variable WATCHKEEPER_NOBODY_SETS_THIS is not set" in refused(site)
 
 
+def test_a_snapshot_folder_that_cannot_be_written(site: Site) -> None:
+    site.create_topics()
+    (site.folder / "file").write_text("not a folder")
+    site.change(f"file://{site.folder}/snapshots", f"file://{site.folder}/file/snapshots")
+    line = refused(site)
+    assert line == f"snapshots.url: file://{site.folder}/file/snapshots cannot be written to (Not a directory)"
+
+
 def test_no_cluster_and_no_pipeline(site: Site) -> None:
     site.text = site.text[site.text.index("[snapshots]") :]
     assert refused(site) == 'there is no section [kafka]; it needs at least bootstrap = "HOST:PORT"'
@@ -135,11 +144,15 @@ def test_no_cluster_and_no_pipeline(site: Site) -> None:
 
 def test_a_user_and_tls_are_let_in_and_work(site: Site, secure: Secure) -> None:
     site.environment["PASSWORD"] = "right"
-    at(secure, "SASL_PLAINTEXT")(site, 'sasl = { username = "watchkeeper", password = { env = "PASSWORD" } }')
-    with site.work() as worker:
-        worker.wait_for(lambda: "event=assigned" in worker.log.read_text(), seconds=60, what="an assignment")
-    address = secure.listeners["SASL_PLAINTEXT"]
     sasl = 'sasl = { username = "watchkeeper", password = { env = "PASSWORD" } }'
+    at(secure, "SASL_PLAINTEXT")(site, sasl)
+    scores_all_of(site, 20)
+    address = secure.listeners["SASL_PLAINTEXT"]
     site.change(f'"{address}"\n{sasl}', f'"{secure.listeners["SSL"]}"\ntls = {{ ca = "{secure.certificate}" }}')
+    scores_all_of(site, 20)
+
+
+def scores_all_of(site: Site, n: int) -> None:
+    asyncio.run(broker.send(site.bootstrap, site.topic, broker.readings(n, partitions=1)))
     with site.work() as worker:
-        worker.wait_for(lambda: "event=assigned" in worker.log.read_text(), seconds=60, what="an assignment")
+        site.until_read(worker)
