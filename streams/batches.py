@@ -15,6 +15,7 @@ from aiokafka.record.util import calc_crc32c
 from numba import njit
 
 from connectors.base import Column, IntArray, Records
+from connectors.kafka.letters import ATTEMPT
 from connectors.octets import Octets, octets
 
 HEAD = Struct(">qiibIhiqqqhii")
@@ -24,9 +25,6 @@ last time in ms, producer id, producer epoch, base sequence, count. The crc cove
 LENGTH_END, CRC_END = 12, 21
 CODEC, LOG_APPEND_TIME, TRANSACTIONAL, CONTROL = 0x07, 0x08, 0x10, 0x20
 """bits of the attributes"""
-
-ATTEMPT = "watchkeeper-attempt"
-"""header of a record that was replayed from the dead letters: how often, in decimal digits"""
 
 MS = 1_000_000
 """ns"""
@@ -60,7 +58,6 @@ class Slice:
     """Undecoded record batches of one partition, in order, as one fetch brought them.
 
     first, last: offsets that it covers, whether there are records at each of them or not
-    highwater:   one past the last offset of the partition when it was fetched, -1 = unknown
     round:       which assignment of the worker it was delivered in
     """
 
@@ -70,7 +67,6 @@ class Slice:
     last: int
     data: bytes
     batches: list[Batch] = field(default_factory=list)
-    highwater: int = -1
     round: int = 0
 
     def records(self) -> Records:

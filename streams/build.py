@@ -113,6 +113,13 @@ def _expand(folder: Path, pattern: str, where: str) -> list[Path]:
     return found
 
 
+def section(config: Config, path: Path, name: str) -> PipelineSection:
+    """The section of a pipeline. Raises ConfigError if there is none of this name."""
+    if name not in config.pipelines:
+        raise ConfigError(f"{path}: no pipeline '{name}'; there are {', '.join(config.pipelines) or 'none'}")
+    return config.pipelines[name]
+
+
 def replayed(section: PipelineSection, path: Path) -> PipelineSection:
     """The section with decoding for a recording in columns, whose rows arrive as flat JSON objects."""
     if path.suffix not in (".csv", ".parquet") or isinstance(section.decode, JSON):

@@ -51,9 +51,10 @@ def dead_show(
     """Show dead letters of one record: why, and the original bytes."""
     with told():
         if loaded := _on_kafka(config, database):
-            letters = work("kafka_command").own(work("kafka_command").dead_letters(loaded), place)
+            letters = work("kafka_command").dead_letters(loaded)
         else:
-            letters = work("command").letters_at(_database(config, database), place)
+            letters = import_module("connectors.sqlite_log").dead_letters(_database(config, database))
+        letters = work("command").letters_at(letters, place)
     if as_json:
         show(letters)
         return

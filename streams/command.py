@@ -159,11 +159,10 @@ def replay_file(
     on_records: Callable[[Records], None],
 ) -> dict[str, Any]:
     """Replay a recording through a pipeline, apart from its live state. Raises ConfigError or ValueError."""
-    if name not in config.pipelines:
-        raise ConfigError(f"{path}: no pipeline '{name}'; there are {', '.join(config.pipelines) or 'none'}")
+    given = build.section(config, path, name)
     if not file.exists():
         raise ConfigError(f"there is no file {file}")
-    section = build.replayed(config.pipelines[name], file)
+    section = build.replayed(given, file)
     pipeline = build.pipeline(name, section)
     source = recording(section, file, speed)
     folder = into / f"{name}-{file.stem}"
@@ -200,13 +199,11 @@ def recording(section: PipelineSection, file: Path, speed: float | None) -> Reco
     return Recording([file], topic=section.topic, speed=speed, time=time, series=series)
 
 
-def letters_at(file: Path, place: str) -> list[DeadLetter]:
-    """The dead letters at PIPELINE/TOPIC/PARTITION/OFFSET[/INDEX]. Raises LookupError."""
-    parts = place.split("/")
-    numbers = [part for part in parts if part.lstrip("-").isdigit()]
-    wanted = parts[:2] + [int(number) for number in numbers]
-    found = [d for d in dead_letters(file) if list(_identity(d))[: len(wanted)] == wanted]
-    if not found or len(wanted) < 4:
+def letters_at(letters: Sequence[DeadLetter], place: str) -> list[DeadLetter]:
+    """Those at PIPELINE/TOPIC/PARTITION/OFFSET[/INDEX]. Raises LookupError."""
+    wanted = place.rstrip("/") + "/"
+    found = [letter for letter in letters if ("/".join(map(str, _identity(letter))) + "/").startswith(wanted)]
+    if not found or place.count("/") < 3:
         raise LookupError(f"no dead letter at {place}; `watchkeeper dead list` shows their places")
     return found
 
@@ -234,10 +231,8 @@ def as_records(letters: Sequence[DeadLetter], topic: str) -> list[Records]:
 def replay_dead(config: Config, path: Path, name: str, *, reason: str | None) -> dict[str, int]:
     """Try the dead letters of a pipeline again, on its own state. Raises ConfigError."""
     pipelines = build.pipelines(config, path)
-    if name not in pipelines:
-        raise ConfigError(f"{path}: no pipeline '{name}'; there are {', '.join(pipelines) or 'none'}")
+    source = build.source(name, build.section(config, path, name), path.parent)
     pipeline, file = pipelines[name], Path(config.sqlite.path)
-    source = build.source(name, config.pipelines[name], path.parent)
     letters = dead_letters(file, pipeline=name, reason=reason)
     snapshots = store(config)
 

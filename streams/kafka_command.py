@@ -1,7 +1,7 @@
 """The work behind `topics`, `repartition`, `replay --to kafka`, and dead letters that are in Kafka."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,9 +92,7 @@ def series_of(decoder: Decoder) -> Callable[[bytes | None, bytes | None], bytes 
 
 
 def _decoder(config: Config, path: Path, name: str) -> Decoder:
-    if name not in config.pipelines:
-        raise ConfigError(f"{path}: no pipeline '{name}'; there are {', '.join(config.pipelines) or 'none'}")
-    return build.pipeline(name, config.pipelines[name]).decoder
+    return build.pipeline(name, build.section(config, path, name)).decoder
 
 
 def repartition(config: Config, path: Path, name: str, target: str) -> int:
@@ -132,15 +130,3 @@ async def _keyed(slices: AsyncIterator[Records], decoder: Decoder) -> AsyncItera
         for record, series in zip(reversed(readings.records.tolist()), reversed(list(readings.series)), strict=True):
             keys[record] = series
         yield replace(records, keys=Column.of(keys))
-
-
-def own(letters_: Sequence[DeadLetter], place: str) -> list[DeadLetter]:
-    """The letters at PIPELINE/TOPIC/PARTITION/OFFSET[/INDEX]. Raises LookupError."""
-    found = [each for each in letters_ if f"{_place(each)}/".startswith(place.rstrip("/") + "/")]
-    if not found or place.count("/") < 3:
-        raise LookupError(f"no dead letter at {place}; `watchkeeper dead list` shows their places")
-    return found
-
-
-def _place(letter: DeadLetter) -> str:
-    return f"{letter.pipeline}/{letter.topic}/{letter.partition}/{letter.offset}/{letter.index}"

@@ -96,8 +96,7 @@ async def _work(worker: Worker, job: Job, start: dict[int, int], stop: asyncio.E
             break
         await worker.process([slice_])
         job.on_records(slice_)
-        # writing snapshots may take a tenth of the time at most
-        if time.monotonic() - saved >= max(job.every, 9 * worker.checkpoint_s):
+        if time.monotonic() - saved >= worker.interval(job.every):
             await worker.checkpoint()
             saved = time.monotonic()
     safe = await worker.revoke(job.source.partitions)

@@ -33,6 +33,10 @@ class Owned:
     snapshot_bytes: int = 0
     """written by the last snapshot"""
 
+    def activate(self, notes: list[str]) -> None:
+        """Remember from which offset on these changes hold; the last hundred are enough for a replay."""
+        self.activations = [*self.activations[-99:], [self.partition.offset, notes]]
+
     def news(self) -> list[Alert]:
         """Alerts to tell before the next snapshot: those that rose, and silences of the wall clock that are over."""
         over = self.partition.wall.settle(self.partition.series, self.partition.book)

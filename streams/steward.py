@@ -158,8 +158,7 @@ class Steward:
             if now - looked >= IDLE and self._log.member():
                 looked = now
                 await self._rest(now)
-            # writing snapshots may take a tenth of the time at most
-            if now - self._saved >= max(self._pace.every, 9 * self.worker.checkpoint_s) and self._log.member():
+            if now - self._saved >= self.worker.interval(self._pace.every) and self._log.member():
                 await self._checkpoint()
 
     async def _rest(self, now: float) -> None:

@@ -220,7 +220,7 @@ class Consumer(driver.Consumer):
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 continue
             if await self._continues(tp, slice_):
-                slice_.round, slice_.highwater = round_, self._thread.end(tp)
+                slice_.round = round_
                 yield tp, self._to_message(tp, slice_)
 
     async def _continues(self, tp: TP, slice_: Slice) -> bool:

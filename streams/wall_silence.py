@@ -1,6 +1,5 @@
 """Silence by the wall clock: of series that are not heard, while the log clock stands still and cannot know it yet."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,10 +65,5 @@ class WallSilence:
 
 
 def _closed(alert: Alert, at: int) -> Alert:
-    closed = copy.copy(alert)
-    closed.state, closed.closed, closed.reason = (
-        "closed",
-        max(at, alert.opened),
-        "heard again: its records were held up",
-    )
-    return closed
+    reason = "heard again: its records were held up"
+    return msgspec.structs.replace(alert, state="closed", closed=max(at, alert.opened), reason=reason)

@@ -13,9 +13,7 @@ from uuid import uuid4
 
 import structlog
 
-from connectors.base import Alerts, DeadLetters
 from connectors.influxdb import InfluxDBUnreachable, check
-from connectors.kafka import preflight
 from connectors.kafka.connection import Connection, Unreachable
 from connectors.kafka.topics import MissingTopic, describe
 from connectors.snapshot_files import SnapshotFiles
@@ -23,7 +21,6 @@ from streams import build, cluster
 from streams.app import serve
 from streams.command import options, seconds, store, within_memory
 from streams.config import ConfigError
-from streams.delivery import Only
 from streams.local import RESTARTS
 from streams.metrics import Metrics, TimedAlerts, TimedDecoder
 from streams.pipeline import Pipeline
@@ -51,9 +48,8 @@ def work(config: Config, path: Path, name: str, *, strict: bool, instance: str |
     needs a person: ConfigError, Unreachable, MissingTopic, InfluxDBUnreachable, OtherSource, Changed.
     """
     pipelines = build.pipelines(config, path)
-    if name not in pipelines:
-        raise ConfigError(f"{path}: no pipeline '{name}'; there are {', '.join(pipelines) or 'none'}")
-    within_memory(pipelines[name], config.pipelines[name])
+    section = build.section(config, path, name)
+    within_memory(pipelines[name], section)
     reach(config, name)
     metrics = Metrics(name)
     try:
@@ -77,7 +73,6 @@ def reach(config: Config, name: str) -> None:
     """Everything that a worker needs is there and lets us in. Raises what needs a person, in one line."""
     section = cluster.kafka(config)
     connection = cluster.connection(section)
-    preflight.check(connection)
     for setting, topic in (
         (f"pipelines.{name}.topic", config.pipelines[name].topic),
         ("kafka.alerts", section.alerts),
@@ -130,7 +125,7 @@ async def _serve(config: Config, pipeline: Pipeline, metrics: Metrics, *, strict
     metrics.decoder = TimedDecoder(pipeline.decoder, metrics.sizes)
     timed = replace(pipeline, decoder=metrics.decoder)
     sinks = dict(cluster.sinks(config))
-    sinks["kafka"] = Only(TimedAlerts(sinks["kafka"], metrics.ages), (Alerts, DeadLetters))
+    sinks["kafka"] = TimedAlerts(sinks["kafka"], metrics.ages)
 
     def worker(allowed: Callable[[], bool]) -> Worker:
         return Worker(

@@ -55,7 +55,7 @@ class Worker:
         self.starts = 0
         """how often in a row a worker started from a state of one of the partitions, at most"""
         self.checkpoint_s = 0.0
-        """how long the snapshots of the last checkpoint took to write; to wait for a sink costs nothing"""
+        """how long the last snapshots took to write; to wait for a sink costs nothing"""
         self.process_s = 0.0
         """seconds spent in decoding and scoring"""
 
@@ -80,8 +80,7 @@ class Worker:
         bounds: first offset that can be read and one past the last; committed, start: see start.decide
         Raises OtherSource, or Changed if strict.
         """
-        name = self._name(partition)
-        owned, notes = await self._know(partition)
+        name, (owned, notes) = self._name(partition), await self._know(partition)
         saved = None if owned.saved is None else owned.partition.offset
         chosen = decide(saved=saved, committed=committed, first=bounds[0], end=bounds[1], start=start)
         claim = await asyncio.to_thread(self._snapshots.claim, name, chosen.offset)
@@ -91,7 +90,7 @@ class Worker:
             self.owned[partition] = owned
             await self._tell(owned, chosen)
             if notes:
-                owned.activations = [*owned.activations[-99:], [chosen.offset, notes]]
+                owned.activate(notes)
                 log.warning("parameters_changed", partition=name, offset=chosen.offset, changes=notes)
             # a first start in the middle of the log is written down: the next one must not choose again
             if notes or chosen.lost or (chosen.cold and chosen.offset > bounds[0]):
@@ -123,9 +122,8 @@ class Worker:
         """Say what is out of the ordinary about this start; lost records are an alert of kind `gap`."""
         if chosen.note:
             log.warning("start", partition=self._name(owned.partition.number), note=chosen.note, lost=chosen.lost)
-        if chosen.lost is None:
-            return
-        await self.delivery.put(Alerts([owned.gap(chosen)]))
+        if chosen.lost is not None:
+            await self.delivery.put(Alerts([owned.gap(chosen)]))
 
     async def process(self, slices: Sequence[Records]) -> None:
         """Score these records, of any assigned partitions, in order per partition, and send what comes of them."""
@@ -190,6 +188,10 @@ class Worker:
             for owned in (self.owned[number] for number in numbers if number in self.owned):
                 owned.changed |= bool(owned.partition.silent_by(now))
 
+    def interval(self, every: float) -> float:
+        """Seconds until the next checkpoint, at least `every`: writing may take a tenth of the time at most."""
+        return max(every, 9 * self.checkpoint_s)
+
     async def checkpoint(self) -> Mapping[int, int]:
         """Save every partition; the offsets that are now safe to acknowledge.
 
@@ -206,18 +208,17 @@ class Worker:
         """Step one: copies of all states that changed, and the alerts that rose since they were told."""
         if self.broken:
             raise RuntimeError("the state of this worker is half changed: it will not be saved")
-        snapshots, silent = {}, {}
+        snapshots, silent, unchanged = {}, {}, {}
         for number in numbers:
             owned = self.owned[number]
             if news := owned.news():
                 await self.delivery.put(Alerts(news))
             silent[number] = owned.partition.wall.take_untold()
             if not owned.changed:
-                owned.saved_at = time.monotonic()
+                unchanged[number], owned.saved_at = owned.partition.offset, time.monotonic()
             else:
                 snapshots[number] = owned.snapshot(self.identity)
                 owned.changed = False
-        unchanged = {number: self.owned[number].partition.offset for number in numbers if number not in snapshots}
         return Cut(snapshots, unchanged, silent, self.delivery.mark())
 
     async def _publish(self, cut: Cut) -> dict[int, int]:
@@ -259,11 +260,11 @@ class Worker:
                 raise OSError("the parameters were not changed: a snapshot could not be written")
             self.pipeline = pipeline
             for number, owned in self.owned.items():
-                partition, notes = restore(pipeline, self._topic, number, owned.snapshot(self.identity), self._strict)
-                owned.partition = partition
-                owned.activations = [*owned.activations[-99:], [partition.offset, notes]]
-                log.info("parameters_changed", partition=self._name(number), offset=partition.offset, changes=notes)
-                await self._send(Outcome(alerts=partition.book.take()))
+                given = owned.snapshot(self.identity)
+                owned.partition, notes = restore(pipeline, self._topic, number, given, self._strict)
+                owned.activate(notes)
+                log.info("parameters_changed", partition=self._name(number), offset=given.offset, changes=notes)
+                await self._send(Outcome(alerts=owned.partition.book.take()))
             await self.delivery.drain()
             for owned in self.owned.values():
                 await self._save(owned, owned.snapshot(self.identity))

@@ -15,7 +15,7 @@ from connectors.kafka.reading import read
 from connectors.kafka.writing import Writer, writer
 
 ATTEMPT = "watchkeeper-attempt"
-"""header of a record that comes from the dead letters: how often it was replayed"""
+"""header of a record that comes from the dead letters: how often it was replayed, in decimal digits"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,17 @@ class DiarySnapshots(MemorySnapshots):
         return super().write(name, snapshot)
 
 
+class Full(MemorySnapshots):
+    """Has no room, until it has."""
+
+    full = True
+
+    def write(self, name: str, snapshot: Snapshot) -> int:
+        if self.full:
+            raise OSError("no space left on device")
+        return super().write(name, snapshot)
+
+
 async def test_a_checkpoint_waits_for_the_sink_then_saves_then_names_the_offset() -> None:
     diary = Diary()
     diary.busy = 3
@@ -114,14 +125,6 @@ async def test_what_the_sink_refused_before_a_kill_is_there_after_the_restart() 
 
 
 async def test_an_offset_is_not_named_while_its_snapshot_cannot_be_written() -> None:
-    class Full(MemorySnapshots):
-        full = True
-
-        def write(self, name: str, snapshot: Snapshot) -> int:
-            if self.full:
-                raise OSError("no space left on device")
-            return super().write(name, snapshot)
-
     snapshots = Full()
     w = worker(snapshots=snapshots)
     await w.assign(0)
@@ -458,14 +461,6 @@ async def test_a_silence_that_both_clocks_know_is_closed_by_the_log_clock() -> N
 
 
 async def test_a_silence_that_could_not_be_written_down_is_told_later() -> None:
-    class Full(MemorySnapshots):
-        full = True
-
-        def write(self, name: str, snapshot: Snapshot) -> int:
-            if self.full:
-                raise OSError("no space left on device")
-            return super().write(name, snapshot)
-
     sink, snapshots = MemorySink(), Full()
     w = worker(sink, snapshots, given=silent_pipeline())
     await w.assign(0)

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.base import Column
-from streams.batches import ATTEMPT, CRC_END, HEAD, LATEST, MS, take
+from connectors.kafka.letters import ATTEMPT
+from streams.batches import CRC_END, HEAD, LATEST, MS, take
 from tests.streams.kafka import broker, raw
 from tests.streams.kafka.broker import CODECS, Sent
 from tests.streams.kafka.raw import CODES, One, batch, patched, rows
