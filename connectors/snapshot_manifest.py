@@ -58,8 +58,8 @@ def stem_of(file: str) -> str | None:
     return found and found[0]
 
 
-def head(snapshot: Snapshot) -> dict[str, Any]:
-    """All of the manifest but its pieces, as plain values. Raises TypeError or ValueError for what cannot be kept."""
+def head(snapshot: Snapshot) -> str:
+    """All of the manifest but its pieces, as JSON. Raises TypeError or ValueError for what cannot be kept."""
     told = {
         "format": FORMAT,
         "epoch": snapshot.epoch,
@@ -68,15 +68,19 @@ def head(snapshot: Snapshot) -> dict[str, Any]:
         "metadata": snapshot.metadata,
         "arrays": layout(snapshot.parts),
     }
-    plain: dict[str, Any] = json.loads(json.dumps(told))
-    return plain
+    return json.dumps(told)
 
 
-def sealed(told: dict[str, Any], pieces: Iterable[Piece]) -> bytes:
+def sealed(told: str, pieces: Iterable[Piece]) -> bytes:
     """The manifest with its own checksum: over its text without the checksum, which is the same after reading it."""
     listed = [{"file": piece.file, **piece.seal._asdict(), "spans": piece.spans} for piece in pieces]
-    manifest = {**told, "pieces": listed}
-    return json.dumps({**manifest, **seal(json.dumps(manifest).encode())._asdict()}).encode()
+    manifest = _with(told, {"pieces": listed})
+    return _with(manifest, seal(manifest.encode())._asdict()).encode()
+
+
+def _with(told: str, more: dict[str, Any]) -> str:
+    """A JSON object with more entries. It may be long, hence it is written once."""
+    return f"{told[:-1]}, {json.dumps(more)[1:]}"
 
 
 def opened(data: bytes) -> dict[str, Any]:

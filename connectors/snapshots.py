@@ -59,6 +59,8 @@ class FolderSnapshots:
         self._claims = Claims(self._files)
         self._last: dict[str, tuple[int, dict[Seal, str]]] = {}
         """name -> epoch and pieces of the last snapshot that this object wrote"""
+        self._files_of: dict[str, dict[str, set[str]]] = {}
+        """name -> stem of a snapshot that this object wrote and that stays -> its files"""
 
     def read(self, name: str) -> Snapshot | None:
         """The whole snapshot of the highest epoch and generation; one that is damaged is passed over, with a warning.
@@ -94,10 +96,11 @@ class FolderSnapshots:
             pieces, size = self._put(folder, mine, snapshot.parts, self._shared(name, snapshot.epoch))
             size += self._files.put(folder, {f"{mine}.json": sealed(told, pieces)})
         except OSError:
-            self._sweep(folder, mine)
+            self._sweep(name, mine)
             raise
         self._last[name] = snapshot.epoch, {piece.seal: piece.file for piece in pieces}
-        self._sweep(folder, mine)
+        self._files_of.setdefault(name, {})[mine] = {piece.file for piece in pieces}
+        self._sweep(name, mine)
         return size
 
     def claim(self, name: str, offset: int) -> Claim:
@@ -167,23 +170,28 @@ class FolderSnapshots:
                 raise Damaged(f"{one['file']} is not what was written: {len(data)} of {one['size']} bytes")
             yield data
 
-    def _sweep(self, folder: str, mine: str) -> None:
+    def _sweep(self, name: str, mine: str) -> None:
         """Delete what no snapshot that stays stands for; what cannot be deleted now is deleted later."""
+        folder = self._files.folder(name)
         try:
             files = self._files.names(folder)
             found = stems(files)
             go = {one for one in found[self._keep :] if one <= mine}
             self._files.delete(folder, [f"{one}.json" for one in go])
-            named = self._named(folder, [one for one in found if one not in go])
+            named = self._named(name, [one for one in found if one not in go])
             dated = {file: one for file in files if (one := stem_of(file))}
             self._files.delete(folder, [file for file, one in dated.items() if one <= mine and file not in named])
         except (OSError, ValueError) as error:
             log.warning("snapshot_sweep_failed", folder=folder, error=str(error))
 
-    def _named(self, folder: str, stay: Sequence[str]) -> set[str]:
-        """The files of these snapshots."""
-        named = {f"{one}.json" for one in stay}
+    def _named(self, name: str, stay: Sequence[str]) -> set[str]:
+        """The files of these snapshots: from memory, or out of the manifests that others wrote."""
+        folder, known = self._files.folder(name), self._files_of.get(name, {})
+        known = self._files_of[name] = {one: known[one] for one in stay if one in known}
+        named = {f"{one}.json" for one in stay}.union(*known.values())
         for one in stay:
+            if one in known:
+                continue
             with suppress(Damaged, FileNotFoundError):
                 manifest = opened(self._files.get(folder, f"{one}.json"))
                 readable(manifest, f"{folder}/{one}.json")

@@ -10,13 +10,15 @@ import faust
 import mode
 
 from connectors.kafka.connection import Connection, ssl_context
+from streams.batches import Slice
 from streams.start import Position
 from streams.steward import Pace, Steward
 from streams.transport import Consumer, Owner, SliceSchema, Transport
 from streams.worker import Worker
 
-BUFFER = 4
-"""slices that may wait for the agent before their partitions are not fetched any more"""
+BUFFER = 1 << 20
+"""Slices that may wait for the agent: no limit, for the consumer has its own. With Faust's, a number for all partitions
+together, some would be held back for as long as the others are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,10 @@ class App(faust.App):
         """The first offset whose record is not older than a time; None if there is none."""
         return await self._slices.offset_at(partition, ms)
 
+    def taken(self, slice_: Slice) -> None:
+        """The owner has used this slice."""
+        self._slices.taken(slice_)
+
     async def acknowledge(self, safe: Mapping[int, int]) -> None:
         """Acknowledge these offsets, and tell the broker."""
         self._slices.acknowledge(safe)
@@ -146,6 +152,7 @@ async def _run(app: App, owner: Owner, stop: asyncio.Event, beside: Coroutine[An
     async def score(stream: Any) -> None:
         async for event in stream.noack().events():
             await owner.take(event.value)
+            app.taken(event.value)
 
     app.agent(topic, name="score", supervisor_strategy=mode.CrashingSupervisor)(score)
     begin = asyncio.ensure_future(_begin(app))

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from connectors.base import DeadLetters, Rows, Sink, SinkBusy
+from streams.gather import gather
 from streams.refused import as_dead
 
 log = structlog.get_logger()
@@ -24,6 +25,10 @@ LONGEST_WISH = 60.0
 
 AGAIN = 30.0
 """seconds between two lines in the log about a sink that stays busy"""
+
+
+GATHERED = 10_000
+"""rows of one write, at least, where so many wait"""
 
 
 class Outbox:
@@ -89,12 +94,15 @@ class Outbox:
 
     async def _write(self) -> None:
         while True:
-            rows = await self._queue.get()
-            while not self._allowed():  # noqa: ASYNC110  the answer comes from another thread
-                await asyncio.sleep(PAUSE)
-            await self._patiently(rows)
+            waiting = [await self._queue.get()]
+            while not self._queue.empty() and sum(len(rows) for rows in waiting) < GATHERED:
+                waiting.append(self._queue.get_nowait())
+            for rows in gather(waiting):
+                while not self._allowed():  # noqa: ASYNC110  the answer comes from another thread
+                    await asyncio.sleep(PAUSE)
+                await self._patiently(rows)
             async with self._settled:
-                self.done += 1
+                self.done += len(waiting)
                 self._settled.notify_all()
 
     async def _patiently(self, rows: Rows) -> None:

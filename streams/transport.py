@@ -1,26 +1,30 @@
 """Faust's consumer on raw record batches: one message for each fetched slice of a partition, not one for each record.
 
 Agents, groups, rebalances and commits stay Faust's. It binds private names of aiokafka and Faust anew, for this one
-consumer; no module is changed. Hence their versions are pinned, and tests/streams/test_transport.py fails on others.
+consumer; no module is changed. Hence their versions are pinned, and tests/streams/kafka/test_transport.py fails on
+others.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from types import FunctionType, MethodType
 from typing import Any, NamedTuple, Protocol, cast
 
-import aiokafka.consumer.fetcher as fetching
 import faust
 from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT
 from faust.types.tuples import ConsumerMessage
 
-from streams.batches import Slice, take
+from streams.batches import Slice
+from streams.fetching import use_slices
 
 PINNED = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 """what this was written for and tested with"""
+
+NEARLY = 1
+"""Slices that may wait for their owner when more are taken from the fetcher, which holds one fetch and then stops. What
+arrives while the owner is busy is so gathered by the broker, into few large slices: each has a price of its own."""
 
 NAP = 0.2
 """s; Faust's own waits at these places are a whole second, or until the consumer stops, and a stop then hangs"""
@@ -50,35 +54,6 @@ class Owner(Protocol):
         """Use a slice. What this raises ends the worker."""
 
 
-class _Fetched:
-    """Stands where aiokafka's MemoryRecords stands: holds the fetched bytes and parses nothing."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def size_in_bytes(self) -> int:
-        return len(self.data)
-
-    def has_next(self) -> bool:
-        size = len(self.data)
-        return size >= 12 and size >= 12 + int.from_bytes(self.data[8:12], "big")
-
-
-class _Partition(fetching.PartitionRecords):  # type: ignore[misc]
-    """Yields one slice in place of the records of a fetch. Also an empty one: the commit must pass control batches."""
-
-    next_fetch_offset: int
-
-    def _unpack_records(self) -> Iterator[Slice]:
-        committed = self._isolation_level == fetching.READ_COMMITTED
-        aborted = self._aborted_transactions if committed else None
-        topic, partition = self._tp
-        slice_ = take(topic, partition, self._records.data, self.next_fetch_offset, aborted)
-        self.next_fetch_offset = slice_.last + 1
-        if slice_.last >= slice_.first:
-            yield slice_
-
-
 class _Thread(driver.AIOKafkaConsumerThread):
     """Where the consumer of aiokafka lives, with a loop of its own: heartbeats go on while readings are scored.
 
@@ -97,7 +72,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         await super().on_start()
         consumer = self._ensure_consumer()
-        _use_slices(consumer._fetcher, self.transport.topic)
+        use_slices(consumer._fetcher, self.transport.topic)
         coordinator, self.lease = consumer._coordinator, time.monotonic()
         beat = coordinator._do_heartbeat
 
@@ -117,21 +92,6 @@ class _Thread(driver.AIOKafkaConsumerThread):
         return -1 if end is None else int(end)
 
 
-def _use_slices(fetcher: Any, topic: str) -> None:
-    """Give this one fetcher its own method with two names bound anew; no module is changed."""
-    method = fetching.Fetcher._proc_fetch_request
-    assert {"MemoryRecords", "PartitionRecords"} <= set(method.__code__.co_names)
-
-    def partition_records(tp: Any, records: _Fetched, *arguments: Any) -> Any:
-        if tp.topic == topic:
-            return _Partition(tp, records, *arguments)
-        return fetching.PartitionRecords(tp, fetching.MemoryRecords(records.data), *arguments)
-
-    names = {**method.__globals__, "MemoryRecords": _Fetched, "PartitionRecords": partition_records}
-    bound = FunctionType(method.__code__, names, None, method.__defaults__, method.__closure__)
-    fetcher._proc_fetch_request = MethodType(bound, fetcher)
-
-
 class Consumer(driver.Consumer):
     """Delivers slices in order without a hole, and acknowledges what its owner says is safe, nothing else.
 
@@ -145,6 +105,7 @@ class Consumer(driver.Consumer):
         super().__init__(*arguments, **settings)
         self._safe: dict[TP, int] = {}
         self._next: dict[TP, int] = {}
+        self._waiting = 0
         self._room = asyncio.Event()
 
     def _new_consumer_thread(self) -> _Thread:
@@ -192,9 +153,11 @@ class Consumer(driver.Consumer):
             generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
 
-    def on_buffer_drop(self, tp: TP) -> None:
-        super().on_buffer_drop(tp)
-        self._room.set()
+    def taken(self, slice_: Slice) -> None:
+        """Its owner has used this slice."""
+        if slice_.round == self._owner.round:
+            self._waiting -= 1
+            self._room.set()
 
     async def _nap(self, event: Any) -> None:
         try:
@@ -206,21 +169,20 @@ class Consumer(driver.Consumer):
         if not self.flow_active:
             await self._nap(self.can_resume_flow)
             return
-        if self._buffered_partitions and not self._get_active_partitions():
+        if self._waiting > NEARLY:
             self._room.clear()
             await self._nap(self._room)
             return
-        records, active = await self._wait_next_records(timeout)
+        records, _ = await self._wait_next_records(timeout)
         round_ = self._owner.round
         if not records or self.should_stop:
             return
         for tp, slice_ in self.scheduler.iterate(records):
             if not self.flow_active or self._owner.round != round_:
                 return  # a seek follows
-            if active is not None and tp not in active and tp not in self._buffered_partitions:
-                continue
             if await self._continues(tp, slice_):
                 slice_.round = round_
+                self._waiting += 1
                 yield tp, self._to_message(tp, slice_)
 
     async def _continues(self, tp: TP, slice_: Slice) -> bool:
@@ -264,6 +226,7 @@ class Consumer(driver.Consumer):
         await super().perform_seek()
         self._safe.clear()
         self._next.clear()
+        self._waiting = 0
         self._thread.lease = time.monotonic()
         mine = self._mine()
         first = await self.earliest_offsets(*mine) if mine else {}

@@ -1,11 +1,13 @@
 """The work behind `watchkeeper work`: everything is checked, compiled, and then served until a signal."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ from uuid import uuid4
 
 import structlog
 
+from connectors.base import Alerts, SinkBusy
 from connectors.influxdb import InfluxDBUnreachable, check
 from connectors.kafka.connection import Connection, Unreachable
 from connectors.kafka.topics import MissingTopic, describe
@@ -139,6 +142,10 @@ async def _serve(config: Config, pipeline: Pipeline, metrics: Metrics, *, strict
     group = cluster.group(pipeline.name, config)
     async with serving(config.metrics.listen, metrics, every=every):
         await asyncio.to_thread(warm, pipeline)
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: looking through all of it again stops a worker for 0.2 s
+        with suppress(SinkBusy):
+            await sinks["kafka"].write(Alerts([]))  # connects, lest the first alert waits for it
         log.info("ready", pipeline=pipeline.name)
         try:
             await serve(

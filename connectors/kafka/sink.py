@@ -38,7 +38,7 @@ class KafkaSink:
     Points go nowhere: they are accepted and not written, since InfluxDB or SQLite has them.
 
     Durable when `write` returns: every record was acknowledged by all in-sync replicas. The producer starts with the
-    first write, in the loop that runs then; writes are delivered in the order of their calls.
+    first write, also one of no rows, in the loop that runs then; writes are delivered in the order of their calls.
 
     form:    structured = one JSON value, binary = the attributes in headers, the alert as value
     timeout: seconds without acknowledgement after which `write` gives up
@@ -111,8 +111,6 @@ class KafkaSink:
 
     async def _attempt(self, messages: Sequence[Message], to: "_To") -> list[Outcome]:
         """What became of each: None, or that it was too large, or followed one that was. Raises SinkBusy."""
-        if not messages:
-            return []
         try:
             async with asyncio.timeout(self._timeout):
                 outcomes = await self._sent(messages, to.topic)

@@ -17,6 +17,9 @@ WARM = 60
 EVERY = 50
 """A series spikes once in so many readings; its alert has closed by then."""
 
+SETTLE = 6.0
+"""s at the rate before the first alert that is measured; the first ones come after 4 s"""
+
 TICK = 0.01
 """s between two batches of the producer, in which a reading waits for half of it on average: its linger"""
 
@@ -24,7 +27,7 @@ ALERTS = "watchkeeper.alerts"
 
 
 def latency(connection: Connection, topic: str, *, rate: float, seconds: float, name: str) -> dict[str, float]:
-    """p50, p99, largest ms and number of alerts at `rate` readings/s; a worker must be at work on the topic."""
+    """p50, p99, largest ms and number of alerts in `seconds` at a steady rate; a worker must be at work."""
     ms = asyncio.run(_measure(connection, topic, rate, seconds))
     if not len(ms):
         raise RuntimeError("no alert came")
@@ -41,29 +44,29 @@ async def _measure(connection: Connection, topic: str, rate: float, seconds: flo
         await consumer.position(place)
     producer = AIOKafkaProducer(**aiokafka_settings(connection), acks=1)
     await producer.start()
-    ages: list[float] = []
+    ages: list[tuple[float, float]] = []
     listening = asyncio.create_task(_listen(consumer, ages))
     try:
-        await _send(producer, topic, rate, seconds)
+        begun = await _send(producer, topic, rate, SETTLE + seconds)
         await asyncio.sleep(2.0)
     finally:
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
         await producer.stop()
         await consumer.stop()
-    return np.array(ages)
+    return np.array([(there - made) * 1000 for made, there in ages if made >= begun + SETTLE])
 
 
-async def _listen(consumer: AIOKafkaConsumer, ages: list[float]) -> None:
+async def _listen(consumer: AIOKafkaConsumer, ages: list[tuple[float, float]]) -> None:
     async for record in consumer:
         now = time.time()
         alert = orjson.loads(record.value)["data"]
         if alert["state"] == "open" and alert["kind"] == "anomaly":
-            ages.append((now - alert["opened"] / 1e9) * 1000)
+            ages.append((alert["opened"] / 1e9, now))
 
 
-async def _send(producer: AIOKafkaProducer, topic: str, rate: float, seconds: float) -> None:
-    """A warm-up as fast as it goes, then the rate; a reading's time is when it is due."""
+async def _send(producer: AIOKafkaProducer, topic: str, rate: float, seconds: float) -> float:
+    """A warm-up as fast as it goes, then the rate; a reading's time is when it is due. When the rate began."""
     rng = np.random.default_rng(1)
     noise = rng.standard_normal(1 << 16)
     start, n = time.time(), int(rate * seconds)
@@ -78,6 +81,7 @@ async def _send(producer: AIOKafkaProducer, topic: str, rate: float, seconds: fl
             await _put(producer, topic, rows, begun - WARM * SERIES * spacing, spacing, noise)
             sent = due
         await asyncio.sleep(TICK)
+    return begun
 
 
 async def _put(

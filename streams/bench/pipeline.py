@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import structlog
 
 from connectors.base import Column, Points
 from connectors.influxdb.lines import lines
@@ -14,7 +15,9 @@ from connectors.kafka import topics
 from streams.bench.detectors import machine
 from streams.bench.latency import ALERTS, latency
 from streams.bench.topic import PARTITIONS, Load, create, fill
-from streams.bench.workers import Bench, at, ceiling, folder, peer, together, worker, working
+from streams.bench.workers import Bench, apart, at, ceiling, folder, peer, together, worker, working
+
+log = structlog.get_logger()
 
 Figures = dict[str, float]
 
@@ -34,7 +37,7 @@ OTHERS = (
 
 
 def measure(bench: Bench, *, quick: bool) -> dict[str, Any]:
-    """All figures by dotted name, every run of those that alternate, and the machine."""
+    """All figures by dotted name, every run of those that alternate, and the machine; each is logged at once."""
     for name, settings in topics.own_topics(ALERTS, "watchkeeper.dead").items():
         topics.create(bench.connection, name, partitions=PARTITIONS, **settings)
     topics.create(bench.connection, "bench.alerts", partitions=PARTITIONS)
@@ -45,20 +48,31 @@ def measure(bench: Bench, *, quick: bool) -> dict[str, Any]:
     figures["worker.times_loop"] = median["worker"] / median["loop"]
     figures["encoder.lines_per_s"] = encoder()
     if not quick:
-        figures |= _others(bench) | _latencies(bench, median["worker"]) | restart(bench, series=100_000)
-        figures |= {f"worker.readings_per_s_{workers}_workers": several(bench, workers) for workers in (2, 4)}
+        figures |= _others(bench) | _latencies(bench, median["worker"]) | _told(restart(bench, series=100_000))
+        for workers in (2, 4):
+            figures |= _told({f"worker.readings_per_s_{workers}_workers": several(bench, workers)})
     counts = all(median[name] >= enough for name, enough in ENOUGH.items())
     return {"machine": machine(), "figures": figures, "runs": runs, "counts": counts}
+
+
+def _told(figures: Figures) -> Figures:
+    for name, value in figures.items():
+        log.info("measured", figure=name, value=round(value, 3))
+    return figures
 
 
 def _alternating(bench: Bench, load: Load, *, rounds: int) -> dict[str, list[float]]:
     topic, n = fill(bench.connection, load), load.readings
     runs: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
-        runs["worker"].append(worker(bench, topic, n))
-        runs["faust"].append(peer(bench, FAUST, topic, n // 20))
-        runs["loop"].append(peer(bench, LOOP, topic, n))
-        runs["transport"].append(ceiling(bench, topic, n))
+        once = {
+            "worker": worker(bench, topic, n),
+            "faust": peer(bench, FAUST, topic, n // 20),
+            "loop": peer(bench, LOOP, topic, n),
+            "transport": ceiling(bench, topic, n),
+        }
+        for name, rate in _told(once).items():
+            runs[name].append(rate)
     return dict(runs)
 
 
@@ -67,11 +81,11 @@ def _others(bench: Bench) -> Figures:
     for load in OTHERS:
         topic = fill(bench.connection, load)
         rates = [worker(bench, topic, load.records) * load.per_record for _ in range(3)]
-        figures[f"worker.{load.name}.readings_per_s"] = statistics.median(rates)
+        figures |= _told({f"worker.{load.name}.readings_per_s": statistics.median(rates)})
     if bench.influxdb:
         few = Load(name="few", readings=300_000)
         rate = worker(bench, fill(bench.connection, few), few.records, scores="all", influxdb=True)
-        figures["worker.influxdb.lines_per_s"] = rate
+        figures |= _told({"worker.influxdb.lines_per_s": rate})
     return figures
 
 
@@ -80,9 +94,9 @@ def _latencies(bench: Bench, rate: float) -> Figures:
     for name, load, seconds in (("latency", 10_000.0, 20.0), ("latency.half_load", rate / 2, 4.0)):
         topic = f"bench.{uuid4().hex[:8]}"
         topics.create(bench.connection, topic, partitions=PARTITIONS)
-        with folder(bench, topic) as where, working(bench, where) as told:
+        with apart(bench.core), folder(bench, topic) as where, working(bench, where) as told:
             told.wait_for("assigned", PARTITIONS)
-            figures |= latency(bench.connection, topic, rate=load, seconds=seconds, name=name)
+            figures |= _told(latency(bench.connection, topic, rate=load, seconds=seconds, name=name))
     return figures
 
 

@@ -1,6 +1,7 @@
 """Processes of `bench pipeline`: workers, the scripts they are compared with, and the bare transport."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -69,12 +70,30 @@ class Bench:
         """To the broker."""
         return Connection(bootstrap=(self.bootstrap,))
 
-    def start(self, command: Sequence[str], folder: Path, **environment: str) -> "subprocess.Popen[str]":
-        """A Python process on the core."""
+    @contextmanager
+    def start(self, command: Sequence[str], folder: Path, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+        """A Python process on the core; it does not outlive the block."""
         pinned = ["taskset", "-c", str(self.core)] if self.core >= 0 else []
         variables = [f"{name}={value}" for name, value in environment.items()]
         whole = [*pinned, "env", *variables, sys.executable, *command]
-        return subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder)
+        with subprocess.Popen(
+            whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+
+@contextmanager
+def apart(core: int) -> Iterator[None]:
+    """Send and listen on other cores than the one of what is measured, if there are others."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, before - {core} or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @dataclass(slots=True)
@@ -128,11 +147,10 @@ def folder(
 @contextmanager
 def working(bench: Bench, where: Path) -> Iterator[Told]:
     """A worker, `watchkeeper work` as anyone runs it, until the end of the block."""
-    told = Told(bench.start(["-c", "from streams.cli import main; main()", "work", "bench"], where))
-    try:
+    with bench.start(["-c", "from streams.cli import main; main()", "work", "bench"], where) as process:
+        told = Told(process)
         told.wait_for("ready")
         yield told
-    finally:
         told.stop()
 
 
@@ -174,8 +192,9 @@ def peer(bench: Bench, scripts: Sequence[Sequence[str]], topic: str, records: in
     for script in scripts:
         if (bench.peers / script[0]).exists():
             command = [*script, str(records)]
-            process = bench.start(command, bench.peers, BENCH_TOPIC=topic, BENCH_BOOTSTRAP=bench.bootstrap)
-            out, _ = process.communicate(timeout=PATIENCE)
+            where = {"BENCH_TOPIC": topic, "BENCH_BOOTSTRAP": bench.bootstrap}
+            with bench.start(command, bench.peers, **where) as process:
+                out, _ = process.communicate(timeout=PATIENCE)
             if (found := re.search(r"RESULT (\{.*\})", out)) is None:
                 raise RuntimeError(f"{bench.peers / script[0]}: {out[-2000:]}")
             return float(json.loads(found[1])["rate"])
@@ -185,7 +204,8 @@ def peer(bench: Bench, scripts: Sequence[Sequence[str]], topic: str, records: in
 def ceiling(bench: Bench, topic: str, records: int) -> float:
     """Records/s that the transport alone brings."""
     command = ["-m", "streams.bench.ceiling", bench.bootstrap, topic, str(records)]
-    out, _ = bench.start(command, Path.cwd()).communicate(timeout=PATIENCE)
+    with bench.start(command, Path.cwd()) as process:
+        out, _ = process.communicate(timeout=PATIENCE)
     if (found := re.search(r"seconds=(\S+)", out)) is None:
         raise RuntimeError(f"the ceiling: {out[-2000:]}")
     return records / float(found[1])

@@ -41,6 +41,16 @@ class Resting(MemorySink):
         return await super().write(rows)
 
 
+class Counting(MemorySink):
+    """Knows how often it was written to."""
+
+    writes = 0
+
+    async def write(self, rows: Rows) -> Refused:
+        self.writes += 1
+        return await super().write(rows)
+
+
 class Picky(MemorySink):
     """Never accepts the second row."""
 
@@ -72,6 +82,17 @@ async def test_a_sink_that_rests_does_not_hold_up_the_others() -> None:
     await delivery.close()
 
 
+async def test_what_waits_for_a_slow_sink_is_written_together() -> None:
+    counting = Counting()
+    delivery = Delivery({"slow": counting})
+    for number in range(10):
+        await delivery.put(Alerts([alert(f"{number}")]))
+    await delivery.drain()
+    assert [each.id for each in counting.alerts.values()] == [f"{number}" for number in range(10)]
+    assert counting.writes == 1
+    await delivery.close()
+
+
 async def test_a_full_outbox_is_the_back_pressure() -> None:
     slow = Resting()
     delivery = Delivery({"slow": slow})
@@ -79,7 +100,7 @@ async def test_a_full_outbox_is_the_back_pressure() -> None:
     await until(lambda: delivery.outboxes[0].count >= 16)
     done, _ = await asyncio.wait([putting], timeout=0.05)
     assert not done
-    assert delivery.outboxes[0].count < 20
+    assert delivery.outboxes[0].count <= 32  # as many in hand as may wait
     slow.awake.set()
     await putting
     await delivery.drain()
