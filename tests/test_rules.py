@@ -23,7 +23,7 @@ ALONE = {
     "river": ("detectors.rivers",),
     "faust": ("streams.app", "streams.transport"),
     "mode": ("streams.app", "streams.transport"),
-    "aiokafka": ("streams.bench", "streams.transport", "streams.batches", "connectors.kafka"),
+    "aiokafka": ("streams.bench", "streams.transport", "streams.fetching", "streams.batches", "connectors.kafka"),
     "kafka": ("connectors.kafka",),
     "cloudevents": ("connectors.kafka",),
     "cramjam": ("streams.batches",),
