@@ -154,11 +154,13 @@ class Steward:
         looked = 0.0
         while True:
             await asyncio.sleep(TICK)
+            if self.worker.broken or not self._log.member():
+                continue  # what broke it ends the worker, and is the reason to tell
             now = time.monotonic()
-            if now - looked >= IDLE and self._log.member():
+            if now - looked >= IDLE:
                 looked = now
                 await self._rest(now)
-            if now - self._saved >= self.worker.interval(self._pace.every) and self._log.member():
+            if now - self._saved >= self.worker.interval(self._pace.every):
                 await self._checkpoint()
 
     async def _rest(self, now: float) -> None:
