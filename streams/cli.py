@@ -209,6 +209,7 @@ def bench_pipeline(
 
     Two million JSON readings of 1,000 series; the four alternate. `make bench-pipeline` starts the servers, apart.
     """
+    level("info")
     with told():
         named = dict(zip(("url", "org", "bucket", "token"), influxdb.split(","), strict=False)) if influxdb else {}
         made = work("bench.workers").Bench(bootstrap=bootstrap, core=core, peers=peers.absolute(), influxdb=named)

@@ -2,26 +2,32 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from connectors.kafka.connection import Connection, aiokafka_settings
-from streams.bench.topic import PARTITIONS, SERIES
+from streams.bench.topic import BATCH_BYTES, PARTITIONS, SERIES, batch
 
 WARM = 60
 """readings of every series before the first that is measured"""
 
-EVERY = 50
-"""A series spikes once in so many readings; its alert has closed by then."""
+OPENED = 200
+"""alerts per second, at any rate of readings; a series spikes again when its last alert has long closed"""
 
 SETTLE = 6.0
-"""s at the rate before the first alert that is measured; the first ones come after 4 s"""
+"""s at the rate before the first alert that is measured: at 10,000 readings/s the first ones come after 4 s"""
 
 TICK = 0.01
 """s between two batches of the producer, in which a reading waits for half of it on average: its linger"""
+
+PREPARE = 12e-6
+"""s for making a reading's record, at most: the load is made before it is sent, for this side must not be the slower"""
+
+RECORD = b'{"series":"s%05d","time":%.6f,"value":%.6f}'
 
 ALERTS = "watchkeeper.alerts"
 
@@ -42,7 +48,7 @@ async def _measure(connection: Connection, topic: str, rate: float, seconds: flo
     await consumer.seek_to_end()
     for place in consumer.assignment():
         await consumer.position(place)
-    producer = AIOKafkaProducer(**aiokafka_settings(connection), acks=1)
+    producer = AIOKafkaProducer(**aiokafka_settings(connection), acks=1, max_batch_size=BATCH_BYTES)
     await producer.start()
     ages: list[tuple[float, float]] = []
     listening = asyncio.create_task(_listen(consumer, ages))
@@ -67,50 +73,38 @@ async def _listen(consumer: AIOKafkaConsumer, ages: list[tuple[float, float]]) -
 
 async def _send(producer: AIOKafkaProducer, topic: str, rate: float, seconds: float) -> float:
     """A warm-up as fast as it goes, then the rate; a reading's time is when it is due. When the rate began."""
-    rng = np.random.default_rng(1)
-    noise = rng.standard_normal(1 << 16)
-    start, n = time.time(), int(rate * seconds)
-    spacing = 1.0 / rate
-    first = start - WARM * SERIES * spacing
-    await _put(producer, topic, range(WARM * SERIES), first, spacing, noise)
-    sent, begun = 0, time.time() + 1.0
-    while sent < n:
-        due = min(n, int((time.time() - begun) * rate))
-        if due > sent:
-            rows = range(WARM * SERIES + sent, WARM * SERIES + due)
-            await _put(producer, topic, rows, begun - WARM * SERIES * spacing, spacing, noise)
-            sent = due
-        await asyncio.sleep(TICK)
+    warm, n, step = WARM * SERIES, int(rate * seconds), PARTITIONS * max(1, round(rate * TICK / PARTITIONS))
+    noise = np.random.default_rng(1).standard_normal(1 << 16).tolist()
+    begun = time.time() + 2.0 + (warm + n) * PREPARE
+    load = _Load(begun - warm / rate, rate, noise)
+    ticks = [load.batches(producer, range(i, i + step)) for i in range(0, warm + n, step)]
+    if time.time() > begun:
+        raise RuntimeError(f"{rate:.0f} readings/s could not be prepared within {PREPARE * 1e6:.0f} us each")
+    for number, batches in enumerate(ticks):
+        due = begun + ((number + 1) * step - warm) / rate
+        if number * step >= warm:
+            await asyncio.sleep(max(0.0, due - time.time()))
+        for partition, made in enumerate(batches):
+            await producer.send_batch(made, topic, partition=partition)
     return begun
 
 
-async def _put(
-    producer: AIOKafkaProducer, topic: str, rows: range, first: float, spacing: float, noise: np.ndarray
-) -> None:
-    for partition, records in _by_partition(rows, first, spacing, noise):
-        batch = producer.create_batch()
-        for record in records:
-            if batch.append(key=None, value=record, timestamp=None) is None:
-                await producer.send_batch(batch, topic, partition=partition)
-                batch = producer.create_batch()
-                batch.append(key=None, value=record, timestamp=None)
-        await producer.send_batch(batch, topic, partition=partition)
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """Reading i of all is due at first + i / rate, and belongs to series i modulo SERIES."""
 
+    first: float
+    rate: float
+    noise: list[float]
 
-def _by_partition(rows: range, first: float, spacing: float, noise: np.ndarray) -> Iterator[tuple[int, list[bytes]]]:
-    for partition in range(PARTITIONS):
-        mine = [i for i in rows if i % SERIES % PARTITIONS == partition]
-        if mine:
-            yield (
-                partition,
-                [
-                    b'{"series":"s%05d","time":%.6f,"value":%.6f}' % (i % SERIES, first + i * spacing, _value(i, noise))
-                    for i in mine
-                ],
-            )
+    def batches(self, producer: AIOKafkaProducer, rows: range) -> list[Any]:
+        """One for each partition; the series keep to theirs."""
+        return [batch(producer, self._records(rows[partition::PARTITIONS])) for partition in range(PARTITIONS)]
 
+    def _records(self, rows: range) -> list[tuple[bytes | None, bytes]]:
+        return [(None, RECORD % (i % SERIES, self.first + i / self.rate, self._value(i))) for i in rows]
 
-def _value(i: int, noise: np.ndarray) -> float:
-    series, number = i % SERIES, i // SERIES
-    spike = 30.0 if number >= WARM and (number + series) % EVERY == 0 else 0.0
-    return float(noise[i & 0xFFFF]) + spike
+    def _value(self, i: int) -> float:
+        series, number = i % SERIES, i // SERIES
+        spikes = number >= WARM and (number + 37 * series) % int(self.rate / OPENED) == 0
+        return self.noise[i & 0xFFFF] + 30.0 * spikes

@@ -91,7 +91,7 @@ def _others(bench: Bench) -> Figures:
 
 def _latencies(bench: Bench, rate: float) -> Figures:
     figures: Figures = {}
-    for name, load, seconds in (("latency", 10_000.0, 20.0), ("latency.half_load", rate / 2, 4.0)):
+    for name, load, seconds in (("latency", 10_000.0, 20.0), ("latency.half_load", rate / 2, 2.0)):
         topic = f"bench.{uuid4().hex[:8]}"
         topics.create(bench.connection, topic, partitions=PARTITIONS)
         with apart(bench.core), folder(bench, topic) as where, working(bench, where) as told:

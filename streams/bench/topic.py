@@ -63,7 +63,7 @@ async def _send(connection: Connection, topic: str, load: Load) -> None:
     await producer.start()
     try:
         sent = [
-            await producer.send_batch(_batch(producer, records), topic, partition=partition)
+            await producer.send_batch(batch(producer, records), topic, partition=partition)
             for partition, records in _batches(load)
         ]
         await asyncio.gather(*sent)
@@ -71,13 +71,14 @@ async def _send(connection: Connection, topic: str, load: Load) -> None:
         await producer.stop()
 
 
-def _batch(producer: AIOKafkaProducer, records: list[tuple[bytes | None, bytes]]) -> Any:
-    batch = producer.create_batch()
+def batch(producer: AIOKafkaProducer, records: list[tuple[bytes | None, bytes]]) -> Any:
+    """These keys and values, ready to be sent. Raises ValueError if they do not fit."""
+    made = producer.create_batch()
     for key, record in records:
-        if batch.append(key=key, value=record, timestamp=None) is None:
+        if made.append(key=key, value=record, timestamp=None) is None:
             raise ValueError(f"{len(records)} records do not fit into a batch of {BATCH_BYTES} bytes")
-    batch.close()
-    return batch
+    made.close()
+    return made
 
 
 def _batches(load: Load) -> Iterator[tuple[int, list[tuple[bytes | None, bytes]]]]:
