@@ -192,12 +192,12 @@ def test_a_killed_worker_changes_nothing(recording: Records, uninterrupted: Any,
     crashes = 0
     for crash in range(10 * block, 10 * block + 10):
         run = Run(recording)
-        crashes += run_until_done(run.attempt, crash % 67)
+        crashes += run_until_done(run.attempt, crash % 50)
         assert equal(run.contents(), uninterrupted), f"crash at moment {crash}"
     assert crashes >= 10
 
 
-@pytest.mark.parametrize("crash", range(0, 66, 3))
+@pytest.mark.parametrize("crash", range(0, 50, 2))
 def test_a_sink_that_refuses_for_a_while_loses_nothing(recording: Records, uninterrupted: Any, crash: int) -> None:
     busy = frozenset(np.random.default_rng(crash).integers(0, 60, 25).tolist())
     run = Run(recording)
@@ -209,7 +209,7 @@ def test_a_sink_that_refuses_for_a_while_loses_nothing(recording: Records, unint
     assert equal(run.contents(), uninterrupted)
 
 
-@pytest.mark.parametrize("crash", range(0, 66, 3))
+@pytest.mark.parametrize("crash", range(0, 50, 2))
 def test_a_snapshot_folder_that_fails_only_delays(recording: Records, uninterrupted: Any, crash: int) -> None:
     failing = frozenset(np.random.default_rng(crash).integers(0, 10, 4).tolist())
     run = Run(recording)
