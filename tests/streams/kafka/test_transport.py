@@ -168,6 +168,24 @@ async def test_a_partition_that_comes_back_to_its_owner_is_not_read_from_its_sna
     assert {number: snapshots.reads[f"desk/{made}/{number}"] for number in went} == dict.fromkeys(went, 3)
 
 
+async def test_a_static_member_that_comes_back_in_time_disturbs_nobody(bootstrap: str, made: str) -> None:
+    snapshots, sink = MemorySnapshots(), MemorySink()
+    one, other = (
+        Served(bootstrap, made, sink=sink, snapshots=snapshots, settings={"instance": name, "session_timeout": 30.0})
+        for name in ("one", "other")
+    )
+    async with other.serve() as stays:
+        async with one.serve() as goes:
+            await goes.until(lambda: len(goes.owned) == len(stays.owned) == 2, what="two partitions each")
+            round_, mine = stays.steward.round, goes.owned
+        async with one.serve() as back:
+            await back.until(lambda: back.owned == mine, what="the same partitions again")
+            await broker.send(bootstrap, made, broker.readings(1000))
+            await stays.scored(500)
+            await back.scored(500)
+        assert stays.steward.round == round_
+
+
 async def test_a_sink_that_stands_still_bounds_what_is_fetched(bootstrap: str, made: str) -> None:
     await broker.send(bootstrap, made, broker.readings(100_000), max_batch_size=4096, linger_ms=5)
     sink = Slow()
