@@ -1,0 +1,1 @@
+"""How good scores are, given labels: arrays in, numbers out."""
