@@ -127,6 +127,26 @@ def labels(path: Path) -> IntArray | None:
     return None
 
 
+def numbers(path: Path, *, time: str = "timestamp", series: str = "series") -> tuple[tuple[str, ...], FloatArray]:
+    """Names of the numeric columns of a CSV or Parquet file that a detector may read, and their values (rows, d).
+
+    A cell without a number is NaN. Raises ValueError if the file cannot be read, or has no such column.
+    """
+    try:
+        table = _visible(path, _read_table(path, time, series))
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    names = [field.name for field in table.schema if field.name not in (time, series) and _is_number(field.type)]
+    if not names:
+        raise ValueError(f"{path}: no column of numbers; there are {', '.join(table.column_names)}")
+    columns = [pc.fill_null(table.column(name).cast(pa.float64()), float("nan")).to_numpy() for name in names]
+    return tuple(names), np.column_stack(columns)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
 def _label_values(path: Path, column: pa.ChunkedArray) -> IntArray:
     try:
         values: FloatArray = pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy()

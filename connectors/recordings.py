@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from connectors.base import Records
-from connectors.recording_files import RecordedFile, Table, labels, open_file
+from connectors.recording_files import RecordedFile, Table, labels, numbers, open_file
 from connectors.recording_times import LAST
 
-__all__ = ["Recording", "labels"]
+__all__ = ["Recording", "labels", "numbers"]
 
 
 class Recording:

@@ -57,21 +57,26 @@ def _stage(catalog: dict[str, str], what: str, where: str, described: dict[str, 
         raise ConfigError(f"{where}: {error}") from None
 
 
-def _watch(where: str, section: WatchSection, variables: int) -> PipelineWatch:
-    watch = Watch(
+def watch(where: str, section: WatchSection) -> Watch:
+    """The watch of a section, without its overrides. Raises ConfigError."""
+    return Watch(
         name=section.name,
         detector=_stage(DETECTORS, "detector", f"{where}.detector", section.detector),
         calibrator=_stage(CALIBRATORS, "calibrator", f"{where}.calibrator", section.calibrator),
         drift=_stage(DRIFT_TESTS, "drift test", f"{where}.drift", section.drift),
     )
+
+
+def _watch(where: str, section: WatchSection, variables: int) -> PipelineWatch:
+    base = watch(where, section)
     overrides = tuple(
-        _override(f"{where}.overrides[{i}]", section, other, watch, variables)
+        _override(f"{where}.overrides[{i}]", section, other, base, variables)
         for i, other in enumerate(section.overrides)
     )
-    return PipelineWatch(watch=watch, overrides=overrides)
+    return PipelineWatch(watch=base, overrides=overrides)
 
 
-def _override(where: str, section: WatchSection, other: OverrideSection, watch: Watch, variables: int) -> Override:
+def _override(where: str, section: WatchSection, other: OverrideSection, base: Watch, variables: int) -> Override:
     """The watch with other parameters. All variants share one state, so an override cannot change its form."""
     changed = WatchSection(
         name=section.name,
@@ -79,8 +84,8 @@ def _override(where: str, section: WatchSection, other: OverrideSection, watch: 
         calibrator=_over(f"{where}.calibrator", section.calibrator, other.calibrator),
         drift=_over(f"{where}.drift", section.drift, other.drift),
     )
-    varied = _watch(where, changed, variables).watch
-    mine, theirs = (table.dump(w.init(1, (variables,))) for w in (varied, watch))
+    varied = watch(where, changed)
+    mine, theirs = (table.dump(w.init(1, (variables,))) for w in (varied, base))
     forms = [{name: (array.dtype, array.shape) for name, array in dump.items()} for dump in (mine, theirs)]
     if forms[0] != forms[1]:
         raise ConfigError(f"{where}: changes the form of the state; make it a watch or a pipeline of its own")
