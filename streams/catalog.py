@@ -10,6 +10,7 @@ DETECTORS = {
     "gaussian": "detectors.gaussian:Gaussian",
     "range": "detectors.range:Range",
     "stuck": "detectors.stuck:Stuck",
+    "mahalanobis": "detectors.mahalanobis:Mahalanobis",
 }
 CALIBRATORS = {
     "likelihood": "detectors.likelihood:Likelihood",

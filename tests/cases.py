@@ -12,6 +12,7 @@ from detectors.conformal import Conformal
 from detectors.gaussian import Gaussian
 from detectors.kswin import KSWIN
 from detectors.likelihood import Likelihood
+from detectors.mahalanobis import Mahalanobis
 from detectors.page_hinkley import PageHinkley
 from detectors.range import Range
 from detectors.sprt import SPRT
@@ -89,6 +90,27 @@ CASES: list[Case] = [
         warm_up=1,
         variables=3,
         plant=frozen,
+    ),
+    Case(
+        name="mahalanobis",
+        detector=Mahalanobis(),
+        warm_up=100,
+        variables=4,
+        refused={
+            "half_life": 0.5,
+            "shrinkage": 0.0,
+            "share": 1.1,
+            "refit": 0,
+            "clip": 0.0,
+            "limit": 0.0,
+            "warm_up": 15,
+        },
+    ),
+    Case(
+        name="mahalanobis-turned",
+        detector=Mahalanobis(half_life=60.0, shrinkage=0.3, share=0.7, refit=7, clip=2.0, limit=4.0, warm_up=40),
+        warm_up=40,
+        variables=2,
     ),
     Case(
         name="likelihood",
