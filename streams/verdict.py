@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from connectors.base import Alert
 from detectors.base import IntArray
+from detectors.evaluation.events import events
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +24,6 @@ class Verdict:
     def missed(self) -> int:
         """Events in which no alert opened."""
         return self.events - self.found
-
-
-def events(labels: IntArray) -> list[tuple[int, int]]:
-    """First and last row of every run of ones.
-
-    >>> events(np.array([0, 1, 1, 0, -1, 1]))
-    [(1, 2), (5, 5)]
-    """
-    edges = np.diff(np.concatenate([[0], labels == 1, [0]]).astype(np.int8))
-    return list(zip(np.flatnonzero(edges == 1).tolist(), (np.flatnonzero(edges == -1) - 1).tolist(), strict=True))
 
 
 def judge(labels: Mapping[int, IntArray], alerts: Sequence[Alert]) -> Verdict:
