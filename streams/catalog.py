@@ -11,6 +11,7 @@ DETECTORS = {
     "range": "detectors.range:Range",
     "stuck": "detectors.stuck:Stuck",
     "mahalanobis": "detectors.mahalanobis:Mahalanobis",
+    "kmeans": "detectors.kmeans:KMeans",
 }
 CALIBRATORS = {
     "likelihood": "detectors.likelihood:Likelihood",

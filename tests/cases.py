@@ -10,6 +10,7 @@ from detectors.adwin import ADWIN
 from detectors.base import Batch, Detector, FloatArray
 from detectors.conformal import Conformal
 from detectors.gaussian import Gaussian
+from detectors.kmeans import KMeans
 from detectors.kswin import KSWIN
 from detectors.likelihood import Likelihood
 from detectors.mahalanobis import Mahalanobis
@@ -111,6 +112,25 @@ CASES: list[Case] = [
         detector=Mahalanobis(half_life=60.0, shrinkage=0.3, share=0.7, refit=7, clip=2.0, limit=4.0, warm_up=40),
         warm_up=40,
         variables=2,
+    ),
+    Case(
+        name="kmeans",
+        detector=KMeans(),
+        warm_up=100,
+        refused={
+            "clusters": 0,
+            "window": 0,
+            "half_life": 0.5,
+            "clip": 1.0,
+            "limit": 0.0,
+            "warm_up": 55,
+        },
+    ),
+    Case(
+        name="kmeans-turned",
+        detector=KMeans(clusters=3, window=1, half_life=60.0, clip=3.0, limit=5.0, warm_up=40),
+        warm_up=40,
+        variables=3,
     ),
     Case(
         name="likelihood",
