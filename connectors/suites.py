@@ -59,8 +59,8 @@ def load(folder: Path) -> list[Labelled]:
 
 
 def nab(folder: Path) -> list[Labelled]:
-    """Numenta Anomaly Benchmark: a folder for each origin of series, beside the published scores."""
-    paths = (path for path in sorted(folder.glob("*/*.parquet")) if path.parent.name != "scoreboard")
+    """Numenta Anomaly Benchmark: a folder for each origin of series; published scores lie deeper."""
+    paths = sorted(folder.glob("*/*.parquet"))
     return [_probed(path, name=f"{path.parent.name}/{path.stem}", asset=path.parent.name) for path in paths]
 
 
