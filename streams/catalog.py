@@ -12,6 +12,7 @@ DETECTORS = {
     "stuck": "detectors.stuck:Stuck",
     "mahalanobis": "detectors.mahalanobis:Mahalanobis",
     "kmeans": "detectors.kmeans:KMeans",
+    "subsequence_pca": "detectors.subsequence_pca:SubsequencePCA",
 }
 CALIBRATORS = {
     "likelihood": "detectors.likelihood:Likelihood",

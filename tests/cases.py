@@ -18,6 +18,7 @@ from detectors.page_hinkley import PageHinkley
 from detectors.range import Range
 from detectors.sprt import SPRT
 from detectors.stuck import Stuck
+from detectors.subsequence_pca import SubsequencePCA
 from detectors.together import Together
 from detectors.watch import Watch
 from detectors.windowed_likelihood import WindowedLikelihood
@@ -131,6 +132,26 @@ CASES: list[Case] = [
         detector=KMeans(clusters=3, window=1, half_life=60.0, clip=3.0, limit=5.0, warm_up=40),
         warm_up=40,
         variables=3,
+    ),
+    Case(
+        name="subsequence-pca",
+        detector=SubsequencePCA(),
+        warm_up=200,
+        refused={
+            "window": 1,
+            "half_life": 0.5,
+            "share": 1.0,
+            "refit": 0,
+            "clip": 1.0,
+            "limit": 0.0,
+            "warm_up": 95,
+        },
+    ),
+    Case(
+        name="subsequence-pca-turned",
+        detector=SubsequencePCA(window=8, half_life=60.0, share=0.7, refit=20, clip=2.0, limit=3.0, warm_up=48),
+        warm_up=48,
+        variables=2,
     ),
     Case(
         name="likelihood",
