@@ -9,7 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from connectors.base import Alert, Alerts, BoolArray, DeadLetters, FloatArray, IntArray, Points, Records, Refused, Rows
+from connectors.base import (
+    Alert,
+    Alerts,
+    BoolArray,
+    Column,
+    DeadLetters,
+    FloatArray,
+    IntArray,
+    Points,
+    Records,
+    Refused,
+    Rows,
+)
 from connectors.memory import MemorySnapshots
 from connectors.recordings import Recording
 from streams.decode.decoder import decoder
@@ -57,10 +69,12 @@ class AsRecorded:
 
     Recordings repeat times and step back, at clock changes for one; a stream would reject such rows, and labels count
     them. A row that is not later than the one before is taken to be 1 ns later.
+
+    changed_from: from this row on the readings stand in another order, for the proof that scores do not know them
     """
 
-    def __init__(self, recording: Recording) -> None:
-        self._recording = recording
+    def __init__(self, recording: Recording, *, changed_from: int | None = None) -> None:
+        self._recording, self._changed_from = recording, changed_from
         self.topic, self.identity, self.partitions = recording.topic, recording.identity, recording.partitions
         self.times: list[IntArray] = []
         """of the rows that were read"""
@@ -74,7 +88,15 @@ class AsRecorded:
             times = rising(records.times, last)
             last = int(times[-1])
             self.times.append(times)
-            yield replace(records, times=times)
+            yield replace(records, times=times, values=self._changed(records))
+
+    def _changed(self, records: Records) -> Column:
+        if self._changed_from is None:
+            return records.values
+        order = np.arange(len(records))
+        later = records.offsets >= self._changed_from
+        order[later] = order[later][::-1]
+        return records.values.rows(order)
 
 
 def rising(times: IntArray, last: int) -> IntArray:
@@ -87,13 +109,13 @@ def rising(times: IntArray, last: int) -> IntArray:
     return np.maximum(np.maximum.accumulate(times - steps), last + 1) + steps
 
 
-def replay(pipeline: Pipeline, path: Path, *, time_column: str = "timestamp") -> Replayed:
+def replay(pipeline: Pipeline, path: Path, *, changed_from: int | None = None) -> Replayed:
     """Score one recording causally, from nothing; rows that are not a reading are rejected as in production.
 
     The pipeline's own decoding is replaced by that of the recording's columns: its variables are looked for there.
-    Raises ValueError if the file cannot be read.
+    changed_from: see AsRecorded. Raises ValueError if the file cannot be read.
     """
-    recording = AsRecorded(Recording([path], topic=pipeline.topic, time=time_column, chunk=10_000))
+    recording = AsRecorded(Recording([path], topic=pipeline.topic, chunk=10_000), changed_from=changed_from)
     flat = JSON(series=KEY, time=RECORD_TIME, values=pipeline.variables)
     whole = replace(pipeline, decoder=decoder(flat), scores="all", limits=replace(pipeline.limits, lateness=0))
     kept = _Kept()

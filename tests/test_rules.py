@@ -11,7 +11,7 @@ PACKAGES = ("detectors", "connectors", "streams")
 FILES = sorted(path for package in PACKAGES for path in Path(package).rglob("*.py"))
 MODULES = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
 
-TERMINAL = ("streams.cli", "streams.cli_kafka", "streams.cli_logs", "streams.terminal")
+TERMINAL = ("streams.cli", "streams.cli_evaluate", "streams.cli_kafka", "streams.cli_logs", "streams.terminal")
 """the command: it alone prints"""
 
 COMMON = {"numpy", "scipy", "numba", "msgspec"}
@@ -32,7 +32,7 @@ ALONE = {
     "prometheus_client": ("streams.metrics",),
     "aiohttp": ("streams.status",),
     "typer": TERMINAL,
-    "rich": (*TERMINAL, "streams.say"),
+    "rich": (*TERMINAL, "streams.say", "streams.evaluation_table"),
 }
 FORBIDDEN = {"detectors": {"os", "time", "threading", "logging", "structlog", "asyncio", "socket", "pathlib"}}
 

@@ -1,0 +1,70 @@
+"""What an evaluation found, as tables for the terminal and figures for programs."""
+
+from collections.abc import Mapping
+from math import nan
+from typing import Any
+
+from rich.table import Table
+
+Means = Mapping[str, Mapping[str, float]]
+
+COLUMNS = {
+    "vus_pr": ("VUS-PR", ".3f"),
+    "vus_roc": ("VUS-ROC", ".3f"),
+    "pate": ("PATE", ".3f"),
+    "pate_step": ("PATE-step", ".3f"),
+    "events": ("events", ".0f"),
+    "found": ("found", ".0f"),
+    "delay_rows": ("delay", ".0f"),
+    "false_alerts": ("false", ".0f"),
+    "false_alerts_per_day": ("false/day", ".2f"),
+    "us_per_reading": ("us/reading", ".1f"),
+}
+"""figure -> heading and format"""
+
+NOTE = """
+Means over the recordings; events, found and false alerts are sums, delay is in rows. PATE flatters scores of few
+distinct values, as baseline.constant shows; PATE-step does not. Nothing was tuned on these labels.
+"""
+
+
+def table(means: Means) -> Table:
+    """A line for each watch and baseline."""
+    made = Table("watch", *(heading for heading, _ in COLUMNS.values()), box=None)
+    for column in made.columns[1:]:
+        column.justify = "right"
+    for watch, figures in means.items():
+        made.add_row(watch, *(_cell(figures.get(name, nan), form) for name, (_, form) in COLUMNS.items()))
+    return made
+
+
+def slices(by_slice: Means, figure: str) -> Table:
+    """A line for each slice."""
+    watches = list(dict.fromkeys(watch for means in by_slice.values() for watch in means))
+    made = Table(COLUMNS[figure][0], *watches, box=None)
+    for column in made.columns[1:]:
+        column.justify = "right"
+    for name, means in by_slice.items():
+        made.add_row(name, *(_cell(means.get(watch, nan), COLUMNS[figure][1]) for watch in watches))
+    return made
+
+
+def nab_table(scores: Means) -> Table:
+    """NAB's three profiles."""
+    made = Table("NAB", "standard", "low FP", "low FN", box=None)
+    for column in made.columns[1:]:
+        column.justify = "right"
+    for watch, profiles in scores.items():
+        made.add_row(watch, *(_cell(value, ".1f") for value in profiles.values()))
+    return made
+
+
+def _cell(value: float, form: str) -> str:
+    return "–" if value != value else format(value, form)
+
+
+def figures(means: Means, nab: Means, by_slice: Means) -> dict[str, Any]:
+    """Dotted names to numbers."""
+    found = {f"{watch}.{name}": value for watch, told in means.items() for name, value in told.items()}
+    found |= {f"{watch}.nab.{name}": value for watch, told in nab.items() for name, value in told.items()}
+    return found | {f"{w}.slice.{name}.vus_pr": v for name, told in by_slice.items() for w, v in told.items()}

@@ -1,0 +1,120 @@
+"""Watches on labelled recordings: figures that follow from the labels, slices, causality, and the command."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from detectors.base import Batch, Scores
+from detectors.gaussian import Gaussian, GaussianState
+from detectors.watch import Watch
+from streams.cli import app
+from streams.evaluate import BASELINES, by_slice, evaluate, is_causal, recordings, summary
+from streams.policy import AlertPolicy
+from streams.watch_text import watch_of
+
+ROWS, EVENT = 1000, 700
+
+
+def write(path: Path, *, seed: int, height: float, step_back: bool = False) -> Path:
+    """Noise, with one event of ten rows, which the first rows that count do not touch."""
+    values = np.random.default_rng(seed).normal(size=ROWS)
+    values[EVENT : EVENT + 10] += height
+    minutes = np.arange(ROWS) - (60 if step_back else 0) * (np.arange(ROWS) > 500)
+    labels = (np.abs(np.arange(ROWS) - EVENT - 4.5) < 5).astype(int)
+    times = pa.array((minutes * 60 + 1_600_000_000) * 10**6, pa.timestamp("us", "UTC"))
+    pq.write_table(pa.table({"timestamp": times, "value": values, "label": labels}), path)
+    return path
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> list[Path]:
+    return [
+        write(tmp_path / "loud.parquet", seed=1, height=20.0, step_back=True),
+        write(tmp_path / "quiet.parquet", seed=2, height=0.0),
+    ]
+
+
+def test_what_is_loud_is_found_and_what_is_not_there_is_not(plain: list[Path]) -> None:
+    judged = evaluate(recordings(plain), [watch_of("gaussian")], AlertPolicy())
+    loud, quiet = (one.figures for one in judged.of("gaussian"))
+    assert (loud["events"], loud["found"], loud["delay_rows"], loud["false_alerts"]) == (1, 1, 0, 0)
+    assert (quiet["events"], quiet["found"]) == (1, 0)
+    assert "delay_rows" not in quiet
+    assert loud["vus_pr"] > 0.8 > 0.2 > quiet["vus_pr"]
+    assert not judged.rejected
+    means = summary(judged)
+    assert means["gaussian"]["found"] == 1
+    assert means["gaussian"]["vus_pr"] == pytest.approx((loud["vus_pr"] + quiet["vus_pr"]) / 2)
+
+
+def test_baselines_stand_beside_and_a_slice_is_not_hidden_by_the_mean(plain: list[Path]) -> None:
+    judged = evaluate(recordings(plain), [watch_of("gaussian")], AlertPolicy())
+    assert judged.watches == ["gaussian", *BASELINES]
+    means = summary(judged)
+    assert means["baseline.constant"]["pate"] > 0.5 > 0.1 > means["baseline.constant"]["pate_step"]
+    assert means["gaussian"]["vus_pr"] > means["baseline.random"]["vus_pr"]
+    told = by_slice(judged, "vus_pr")
+    assert set(told) == {"loud", "quiet"}
+    assert told["loud"]["gaussian"] > told["quiet"]["gaussian"]
+
+
+def test_rows_before_the_first_that_counts_are_not_judged(plain: list[Path]) -> None:
+    (one,) = recordings(plain[:1])
+    assert one.begin == 150
+    late = replace(one, begin=EVENT + 20)
+    judged = evaluate([late], [watch_of("gaussian")], AlertPolicy())
+    assert judged.of("gaussian")[0].figures["events"] == 0
+    assert "vus_pr" not in judged.of("gaussian")[0].figures
+
+
+class Foresight(Gaussian, frozen=True, kw_only=True, tag="foresight"):
+    """Knows the last reading of its batch."""
+
+    def update(self, state: GaussianState, batch: Batch) -> Scores:
+        scores = super().update(state, batch)
+        scores.score += abs(float(batch.values[-1, 0]))
+        return scores
+
+
+def test_a_detector_that_looks_ahead_is_caught(plain: list[Path]) -> None:
+    (one,) = recordings(plain[:1])
+    assert is_causal(one, watch_of("gaussian+likelihood"), AlertPolicy())
+    assert not is_causal(one, Watch(name="cheat", detector=Foresight()), AlertPolicy())
+
+
+def test_the_command_prints_a_table_and_figures(plain: list[Path]) -> None:
+    names = [str(path) for path in plain]
+    shown = CliRunner().invoke(app, ["evaluate", *names, "--watch", "gaussian", "--prove-causal"])
+    assert shown.exit_code == 0, shown.output
+    for expected in ("VUS-PR", "baseline.moving_variance", "loud", "no later reading changes an earlier score"):
+        assert expected in shown.output
+    told = CliRunner().invoke(app, ["evaluate", *names, "--watch", "gaussian", "--json"])
+    figures = json.loads(told.stdout)["figures"]
+    assert figures["gaussian.found"] == 1
+    assert figures["gaussian.slice.loud.vus_pr"] > figures["gaussian.slice.quiet.vus_pr"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nothing.parquet", "-w", "gaussian"], "nothing.parquet"),
+        (["unlabelled.csv", "-w", "gaussian"], "there is no column `label`"),
+        ([".", "-w", "gaussian"], "no suite is called"),
+        (["unlabelled.csv", "-w", "gausian"], "did you mean 'gaussian'"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "unlabelled.csv").write_text("timestamp,value\n2024-01-01T00:00:00Z,1\n2024-01-01T00:01:00Z,2\n")
+    result = CliRunner().invoke(app, ["evaluate", *arguments])
+    assert result.exit_code == 2
+    assert told in result.output.replace("\n", " ")
+    assert "Traceback" not in result.output
