@@ -13,6 +13,7 @@ DETECTORS = {
     "mahalanobis": "detectors.mahalanobis:Mahalanobis",
     "kmeans": "detectors.kmeans:KMeans",
     "subsequence_pca": "detectors.subsequence_pca:SubsequencePCA",
+    "ensemble": "detectors.ensemble:Ensemble",
 }
 CALIBRATORS = {
     "likelihood": "detectors.likelihood:Likelihood",

@@ -9,6 +9,7 @@ import numpy as np
 from detectors.adwin import ADWIN
 from detectors.base import Batch, Detector, FloatArray
 from detectors.conformal import Conformal
+from detectors.ensemble import Ensemble
 from detectors.gaussian import Gaussian
 from detectors.kmeans import KMeans
 from detectors.kswin import KSWIN
@@ -151,6 +152,20 @@ CASES: list[Case] = [
         name="subsequence-pca-turned",
         detector=SubsequencePCA(window=8, half_life=60.0, share=0.7, refit=20, clip=2.0, limit=3.0, warm_up=48),
         warm_up=48,
+        variables=2,
+    ),
+    Case(
+        name="ensemble",
+        detector=Ensemble(),
+        warm_up=200,
+        refused={"members": (), "half_life": 0.5, "clip": 1.0, "limit": 0.0, "warm_up": 15},
+    ),
+    Case(
+        name="ensemble-turned",
+        detector=Ensemble(
+            members=(Gaussian(warm_up=16), KMeans(window=1)), half_life=60.0, clip=2.0, limit=3.0, warm_up=50
+        ),
+        warm_up=66,
         variables=2,
     ),
     Case(

@@ -15,8 +15,8 @@ def fed(method: SubsequencePCA, values: FloatArray) -> Scores:
 
 
 def wave(n: int, seed: int = 0) -> FloatArray:
-    noise: FloatArray = np.random.default_rng(seed).normal(size=n)
-    return np.sin(np.arange(n) / 3.0) + 0.02 * noise
+    values: FloatArray = np.sin(np.arange(n) / 3.0) + 0.02 * np.random.default_rng(seed).normal(size=n)
+    return values
 
 
 def projection(cov: FloatArray, share: float) -> FloatArray:
