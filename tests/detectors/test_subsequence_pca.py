@@ -15,15 +15,15 @@ def fed(method: SubsequencePCA, values: FloatArray) -> Scores:
 
 
 def wave(n: int, seed: int = 0) -> FloatArray:
-    values: FloatArray = np.sin(np.arange(n) / 3.0) + 0.02 * np.random.default_rng(seed).normal(size=n)
-    return values
+    return np.sin(np.arange(n) / 3.0) + 0.02 * np.random.default_rng(seed).normal(size=n)
 
 
 def projection(cov: FloatArray, share: float) -> FloatArray:
     lengths, vectors = np.linalg.eigh(cov)
     kept = 1 + int(np.argmax(np.cumsum(lengths[::-1]) >= share * np.trace(cov)))
     shapes = vectors[:, ::-1][:, :kept]
-    return np.eye(len(cov)) - shapes @ shapes.T
+    outside: FloatArray = np.eye(len(cov)) - shapes @ shapes.T
+    return outside
 
 
 def naive(values: FloatArray, method: SubsequencePCA) -> FloatArray:
