@@ -93,6 +93,10 @@ class App(faust.App):
         """Whether this worker is certainly still a member of its group."""
         return self._slices.member()
 
+    def contact(self) -> float:
+        """Monotonic time since when the broker has answered without a break."""
+        return self._slices.contact()
+
     def end(self, partition: int) -> int:
         """One past the last offset of a partition that can be read now, -1 = unknown."""
         return self._slices.end(partition)

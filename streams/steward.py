@@ -52,6 +52,7 @@ class Log(Protocol):
     """What the steward asks of the consumer; see App."""
 
     def member(self) -> bool: ...
+    def contact(self) -> float: ...
     def end(self, partition: int) -> int: ...
     async def offset_at(self, partition: int, ms: int) -> int | None: ...
     async def acknowledge(self, safe: Mapping[int, int]) -> None: ...
@@ -167,7 +168,9 @@ class Steward:
         """What is done while nothing is to be read."""
         at_end = self.read_to_end()
         self.scored_at.update(dict.fromkeys(at_end, now))
-        await self.worker.idle(time.time_ns(), at_end)
+        # a broker that was away for a while makes nobody silent: its producers could not reach it either
+        if (now - self._log.contact()) * 1e9 > self.worker.pipeline.limits.silence_after:
+            await self.worker.idle(time.time_ns(), at_end)
         if (backlog := self._backlog) is not None and backlog.records and len(at_end) == len(self.worker.owned):
             seconds, ended = round(backlog.seconds, 4), round(backlog.ended, 4)
             log.info("caught_up", records=backlog.records, seconds=seconds, ended=ended)

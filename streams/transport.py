@@ -26,6 +26,9 @@ NEARLY = 1
 """Slices that may wait for their owner when more are taken from the fetcher, which holds one fetch and then stops. What
 arrives while the owner is busy is so gathered by the broker, into few large slices: each has a price of its own."""
 
+MISSED = 3
+"""heartbeats in a row without an answer are a break in the contact with the broker"""
+
 NAP = 0.2
 """s; Faust's own waits at these places are a whole second, or until the consumer stops, and a stop then hangs"""
 
@@ -57,11 +60,12 @@ class Owner(Protocol):
 class _Thread(driver.AIOKafkaConsumerThread):
     """Where the consumer of aiokafka lives, with a loop of its own: heartbeats go on while readings are scored.
 
-    lease: monotonic time of the last proof that this worker is a member of its group
+    lease:  monotonic time of the last proof that this worker is a member of its group
+    answer: of the first such proof since one failed to come
     """
 
     transport: "Transport"
-    lease = 0.0
+    lease = answer = 0.0
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -73,16 +77,29 @@ class _Thread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         consumer = self._ensure_consumer()
         use_slices(consumer._fetcher, self.transport.topic)
-        coordinator, self.lease = consumer._coordinator, time.monotonic()
-        beat = coordinator._do_heartbeat
+        coordinator, beat = consumer._coordinator, consumer._coordinator._do_heartbeat
+        self.lease = self.answer = time.monotonic()
 
         async def noted() -> Any:
             begun = time.monotonic()
             if member := await beat():
-                self.lease = begun
+                self.prove(begun)
             return member
 
         coordinator._do_heartbeat = noted
+
+    def prove(self, at: float) -> None:
+        """At this monotonic time it was a member of its group."""
+        self.answer = at if self._is_late(at) else self.answer
+        self.lease = at
+
+    def _is_late(self, now: float) -> bool:
+        return bool(now - self.lease > MISSED * self.transport.app.conf.broker_heartbeat_interval)
+
+    def contact(self) -> float:
+        """Monotonic time since when the broker has answered without a break; now, if it does not."""
+        now = time.monotonic()
+        return now if self._is_late(now) else self.answer
 
     def end(self, tp: TP) -> int:
         """One past the last offset that a consumer may read now, as far as it is known; else -1."""
@@ -121,6 +138,10 @@ class Consumer(driver.Consumer):
     def member(self) -> bool:
         """Whether this worker is certainly still a member: others may own its partitions after a session timeout."""
         return bool(time.monotonic() - self._thread.lease < self.app.conf.broker_session_timeout)
+
+    def contact(self) -> float:
+        """Monotonic time since when the broker has answered without a break; now, if it does not."""
+        return self._thread.contact()
 
     def end(self, partition: int) -> int:
         """One past the last offset of an assigned partition, as far as it is known; else -1."""
@@ -227,7 +248,7 @@ class Consumer(driver.Consumer):
         self._safe.clear()
         self._next.clear()
         self._waiting = 0
-        self._thread.lease = time.monotonic()
+        self._thread.prove(time.monotonic())
         mine = self._mine()
         first = await self.earliest_offsets(*mine) if mine else {}
         end = await self.highwaters(*mine) if mine else {}

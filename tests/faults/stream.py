@@ -49,8 +49,9 @@ class Stream(threading.Thread):
 
     def run(self) -> None:
         producer = KafkaProducer(
-            bootstrap_servers=self._address, linger_ms=20, retries=1000, delivery_timeout_ms=300_000
-        )
+            bootstrap_servers=self._address, linger_ms=20, retries=1000, delivery_timeout_ms=300_000,
+            reconnect_backoff_max_ms=1000,
+        )  # fmt: skip
         begun = time.monotonic()
         for series, record in self._readings:
             producer.send(self._topic, key=f"s{series}".encode(), value=record, partition=series % PARTITIONS)
