@@ -1,6 +1,6 @@
 """Rows to several sinks, each with an outbox of its own: one that rests does not hold up the others."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,8 +11,9 @@ Kind = type[Points] | type[Alerts] | type[DeadLetters]
 
 
 class Mark(NamedTuple):
-    """How much had been put into each outbox, and how many rows had been refused."""
+    """How much had been put into each of these outboxes, and how many rows had been refused."""
 
+    outboxes: tuple[Outbox, ...]
     counts: tuple[int, ...]
     refused: int
 
@@ -53,13 +54,16 @@ class Delivery:
 
     def mark(self) -> Mark:
         """Everything that was put so far."""
-        return Mark(tuple(outbox.count for outbox in self.outboxes), sum(outbox.refused for outbox in self.outboxes))
+        return _mark(self.outboxes)
 
     async def accepted(self, mark: Mark) -> None:
-        """Return when every sink has accepted all that was put before the mark, and the dead letters made of it."""
-        for outbox, count in zip(self.outboxes, mark.counts, strict=True):
+        """Return when every sink has accepted all that was put before the mark, and the dead letters made of it.
+
+        Raises Abandoned if that was discarded.
+        """
+        for outbox, count in zip(mark.outboxes, mark.counts, strict=True):
             await outbox.accepted(count)
-        if (now := self.mark()).refused > mark.refused:
+        if (now := _mark(mark.outboxes)).refused > mark.refused:
             await self.accepted(now)
 
     async def drain(self) -> None:
@@ -67,11 +71,17 @@ class Delivery:
         await self.accepted(self.mark())
 
     async def discard(self) -> None:
-        """Forget what waits: the partitions that it came from are another worker's."""
-        await self.close()
-        self.outboxes = self._new()
+        """Forget what waits: the partitions that it came from are another worker's. Who waits for it is told so."""
+        abandoned, self.outboxes = self.outboxes, self._new()
+        for outbox in abandoned:
+            await outbox.close()
 
     async def close(self) -> None:
         """Let go of the writers. What was not accepted is not written."""
         for outbox in self.outboxes:
             await outbox.close()
+
+
+def _mark(outboxes: Sequence[Outbox]) -> Mark:
+    counts = tuple(outbox.count for outbox in outboxes)
+    return Mark(tuple(outboxes), counts, sum(outbox.refused for outbox in outboxes))

@@ -31,11 +31,16 @@ GATHERED = 10_000
 """rows of one write, at least, where so many wait"""
 
 
+class Abandoned(Exception):
+    """The outbox was closed: what waited in it is given up, for the partitions it came from are another worker's."""
+
+
 class Outbox:
     """Rows on their way to a sink, in order. A full outbox makes `put` wait: that is the back-pressure.
 
     A busy sink is asked again, for ever, with growing pauses. Any other failure of the sink is raised by the next
-    `put` or `accepted`. Rows that the sink will never accept are handed to `bury`, as dead letters.
+    `put` or `accepted`; once it is closed, both raise Abandoned. Rows that the sink will never accept are handed to
+    `bury`, as dead letters.
 
     allowed: asked before each write; while it says no, everything waits
     """
@@ -46,6 +51,7 @@ class Outbox:
         self._queue: asyncio.Queue[Rows] = asyncio.Queue(size)
         self._writer: asyncio.Task[None] | None = None
         self._settled = asyncio.Condition()
+        self._closed = False
         self.count = 0
         """rows objects that were put so far"""
         self.done = 0
@@ -77,6 +83,7 @@ class Outbox:
     async def accepted(self, count: int) -> None:
         """Return when the sink has accepted the first `count` of what was put."""
         while self.done < count:
+            self._raise()
             assert self._writer is not None
             settled = asyncio.ensure_future(self._wait_for(count))
             await asyncio.wait([settled, self._writer], return_when=asyncio.FIRST_COMPLETED)
@@ -89,6 +96,8 @@ class Outbox:
             await self._settled.wait_for(lambda: self.done >= count)
 
     def _raise(self) -> None:
+        if self._closed:
+            raise Abandoned(self.name)
         if self._writer is not None and self._writer.done():
             self._writer.result()
 
@@ -135,6 +144,7 @@ class Outbox:
 
     async def close(self) -> None:
         """Let go of the writer. What was not accepted is not written."""
+        self._closed = True
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)

@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from streams.batches import Slice
+from streams.outbox import Abandoned
 from streams.self_points import worker_points
 from streams.start import Position
 from streams.transport import Found
@@ -129,7 +130,10 @@ class Steward:
                 f"{slice_.topic}/{slice_.partition}: records from {slice_.first} came where {partition.offset} is next"
             )
         begun, records = time.monotonic(), slice_.records()
-        await self.worker.process([records])
+        try:
+            await self.worker.process([records])
+        except Abandoned:
+            return  # the partition was dropped meanwhile
         self.scored_at[slice_.partition] = time.monotonic()
         if self._backlog is not None:
             self._backlog.add(len(records), begun)
@@ -178,7 +182,10 @@ class Steward:
 
     async def _checkpoint(self) -> None:
         round_ = self.round
-        safe = await self.worker.checkpoint()
+        try:
+            safe = await self.worker.checkpoint()
+        except Abandoned:
+            return  # the partitions were dropped meanwhile
         self._saved = time.monotonic()
         if round_ != self.round:
             return

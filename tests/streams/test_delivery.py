@@ -9,6 +9,7 @@ import pytest
 from connectors.base import Alert, Alerts, Column, DeadLetters, Origin, Points, Refused, Rows, SinkBusy
 from connectors.memory import MemorySink, MemorySnapshots
 from streams.delivery import Delivery, Only
+from streams.outbox import Abandoned
 from streams.refused import OF_AN_ALERT
 from streams.worker import Worker
 from tests.streams.desk import pipeline, records
@@ -79,6 +80,25 @@ async def test_a_sink_that_rests_does_not_hold_up_the_others() -> None:
     assert slow.points == quick.points
     assert not delivery.outboxes[0].busy_since
     assert delivery.outboxes[0].retries > 0
+    await delivery.close()
+
+
+async def test_who_waits_for_what_is_discarded_is_told_and_the_next_rows_go_on() -> None:
+    slow = Resting()
+    delivery = Delivery({"slow": slow})
+    putting = asyncio.create_task(_put(delivery, 100))
+    await until(lambda: delivery.outboxes[0].count >= 32)
+    mark = delivery.mark()
+    waiting = asyncio.create_task(delivery.accepted(mark))
+    await asyncio.sleep(0)
+    await delivery.discard()
+    for task in (putting, waiting, asyncio.create_task(delivery.accepted(mark))):
+        with pytest.raises(Abandoned, match="slow"):
+            await asyncio.wait_for(task, 10)
+    slow.awake.set()
+    await delivery.put(points(3, 900))
+    await delivery.drain()
+    assert len(slow.points) == 3
     await delivery.close()
 
 
