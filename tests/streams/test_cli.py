@@ -1,11 +1,9 @@
 """The command, as a user types it."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner, Result
 
 from streams.cli import app
@@ -27,13 +25,6 @@ scores = "all"
 name = "level"
 detector = {{ type = "gaussian", warm_up = 16 }}
 """
-
-
-@pytest.fixture(autouse=True)
-def log() -> Iterator[None]:
-    """The command sets up the log for its own process; other tests have theirs."""
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture
