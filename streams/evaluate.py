@@ -10,15 +10,13 @@ from connectors.base import Alert, FloatArray, IntArray
 from connectors.recordings import labels, numbers
 from connectors.suites import Labelled, load
 from detectors.evaluation import baselines, nab
-from detectors.evaluation.events import events
+from detectors.evaluation.detection import delays
 from detectors.evaluation.pate import Buffers, pate, pate_step
 from detectors.evaluation.vus import period, vus_pr, vus_roc
 from detectors.watch import Watch
-from streams.decode.decoder import decoder
-from streams.decode.formats import JSON, KEY, RECORD_TIME
 from streams.pipeline import Pipeline, PipelineWatch
 from streams.policy import AlertPolicy
-from streams.recorded import Replayed, replay
+from streams.recorded import Replayed, columns, replay
 
 Figures = Mapping[str, float]
 
@@ -161,9 +159,8 @@ def _counted(one: Labelled) -> IntArray:
 
 
 def _pipeline(one: Labelled, watch: Watch, policy: AlertPolicy) -> Pipeline:
-    flat = JSON(series=KEY, time=RECORD_TIME, values=one.variables)
-    watches = (PipelineWatch(watch=watch),)
-    return Pipeline(name="evaluation", topic="evaluation", decoder=decoder(flat), watches=watches, policy=policy)
+    watches, flat = (PipelineWatch(watch=watch),), columns(one.variables)
+    return Pipeline(name="evaluation", topic="evaluation", decoder=flat, watches=watches, policy=policy)
 
 
 def _ranked(score: FloatArray, known: IntArray, window: int) -> Figures:
@@ -180,14 +177,15 @@ def _ranked(score: FloatArray, known: IntArray, window: int) -> Figures:
 
 def _alerted(replayed: Replayed, one: Labelled, known: IntArray) -> Figures:
     """By the alerts that a person would have had."""
-    opened = sorted(alert.first_offset for alert in replayed.alerts if _is_claim(alert, one.begin))
-    spans = events(known)
-    hits = [[row for row in opened if first <= row <= last] for first, last in spans]
+    opened = [alert.first_offset for alert in replayed.alerts if _is_claim(alert, one.begin)]
+    alarms = np.zeros(len(known), np.bool_)
+    alarms[opened] = True
+    waits = delays(alarms, known)
+    found = waits[~np.isnan(waits)]
     false = sum(int(known[row] == 0) for row in opened)
-    figures = {"events": float(len(spans)), "found": float(sum(map(bool, hits))), "false_alerts": float(false)}
-    delays = [found[0] - first for found, (first, _) in zip(hits, spans, strict=True) if found]
-    if delays:
-        figures["delay_rows"] = float(np.median(delays))
+    figures = {"events": float(len(waits)), "found": float(len(found)), "false_alerts": float(false)}
+    if len(found):
+        figures["delay_rows"] = float(np.median(found))
     if one.rows_per_day and (normal := int((known == 0).sum())):
         figures["false_alerts_per_day"] = false * one.rows_per_day / normal
     return {**figures, "us_per_reading": replayed.seconds / max(len(replayed.times), 1) * 1e6}

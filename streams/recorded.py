@@ -26,6 +26,7 @@ from connectors.memory import MemorySnapshots
 from connectors.recordings import Recording
 from streams.decode.decoder import decoder
 from streams.decode.formats import JSON, KEY, RECORD_TIME
+from streams.decode.readings import Decoder
 from streams.local import Job, run
 from streams.pipeline import Pipeline
 
@@ -109,6 +110,11 @@ def rising(times: IntArray, last: int) -> IntArray:
     return np.maximum(np.maximum.accumulate(times - steps), last + 1) + steps
 
 
+def columns(variables: tuple[str, ...]) -> Decoder:
+    """Decoding of a recording's columns, by the times that its records have."""
+    return decoder(JSON(series=KEY, time=RECORD_TIME, values=variables))
+
+
 def replay(pipeline: Pipeline, path: Path, *, changed_from: int | None = None) -> Replayed:
     """Score one recording causally, from nothing; rows that are not a reading are rejected as in production.
 
@@ -116,8 +122,8 @@ def replay(pipeline: Pipeline, path: Path, *, changed_from: int | None = None) -
     changed_from: see AsRecorded. Raises ValueError if the file cannot be read.
     """
     recording = AsRecorded(Recording([path], topic=pipeline.topic, chunk=10_000), changed_from=changed_from)
-    flat = JSON(series=KEY, time=RECORD_TIME, values=pipeline.variables)
-    whole = replace(pipeline, decoder=decoder(flat), scores="all", limits=replace(pipeline.limits, lateness=0))
+    flat = columns(pipeline.variables)
+    whole = replace(pipeline, decoder=flat, scores="all", limits=replace(pipeline.limits, lateness=0))
     kept = _Kept()
     begun = time.perf_counter()
     job = Job(pipeline=whole, source=recording, sink=kept, snapshots=MemorySnapshots(), every=NEVER)

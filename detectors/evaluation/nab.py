@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import FloatArray, IntArray
+from detectors.evaluation.events import events
 
 FAR = 3.0
 """Widths behind a window from which on a false alarm costs in full."""
@@ -76,8 +77,7 @@ def windows_by_row(times: NDArray[np.datetime64], spans: Sequence[tuple[str, str
 
 def windows_by_label(labels: IntArray) -> IntArray:
     """First row and one past the last (k, 2) of every run of rows (n,) whose label is 1."""
-    edges = np.diff(np.concatenate(([False], labels == 1, [False])).astype(np.int8))
-    return np.column_stack((np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)))
+    return np.array([(first, last + 1) for first, last in events(labels)], np.int64).reshape(-1, 2)
 
 
 def score(scores: FloatArray, threshold: float, windows: IntArray, profile: Profile) -> float:
