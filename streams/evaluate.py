@@ -16,7 +16,7 @@ from detectors.evaluation.vus import period, vus_pr, vus_roc
 from detectors.watch import Watch
 from streams.pipeline import Pipeline, PipelineWatch
 from streams.policy import AlertPolicy
-from streams.recorded import Replayed, columns, replay
+from streams.recorded import columns, replay
 
 Figures = Mapping[str, float]
 
@@ -31,12 +31,17 @@ BASELINES: Mapping[str, Callable[[FloatArray, int], FloatArray]] = {
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What one watch, or baseline, was worth on one recording; a figure that is not defined is absent."""
+    """What one watch, or baseline, was worth on one recording; a figure that is not defined is absent.
+
+    score:  (rows,), NaN = no verdict
+    opened: rows at which it opened alerts that count; baselines open none
+    """
 
     watch: str
     recording: Labelled
     figures: Figures
     score: FloatArray
+    opened: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -100,8 +105,10 @@ def evaluate(
         for watch in watches:
             replayed = replay(_pipeline(one, watch, policy), one.path)
             score = replayed.scored[watch.name].score
-            figures = {**_ranked(score, known, window), **_alerted(replayed, one, known)}
-            evaluation.judged.append(Judged(watch.name, one, figures, score))
+            opened = tuple(alert.first_offset for alert in replayed.alerts if _is_claim(alert, one.begin))
+            cost = {"us_per_reading": replayed.seconds / max(len(replayed.times), 1) * 1e6}
+            figures = {**_ranked(score, known, window), **_alerted(opened, one, known), **cost}
+            evaluation.judged.append(Judged(watch.name, one, figures, score, opened))
             if replayed.rejected:
                 evaluation.rejected[one.name] = replayed.rejected
         for name, score_of in BASELINES.items():
@@ -175,11 +182,10 @@ def _ranked(score: FloatArray, known: IntArray, window: int) -> Figures:
     return {name: value for name, value in figures.items() if not np.isnan(value)}
 
 
-def _alerted(replayed: Replayed, one: Labelled, known: IntArray) -> Figures:
+def _alerted(opened: Sequence[int], one: Labelled, known: IntArray) -> Figures:
     """By the alerts that a person would have had."""
-    opened = [alert.first_offset for alert in replayed.alerts if _is_claim(alert, one.begin)]
     alarms = np.zeros(len(known), np.bool_)
-    alarms[opened] = True
+    alarms[list(opened)] = True
     waits = delays(alarms, known)
     found = waits[~np.isnan(waits)]
     false = sum(int(known[row] == 0) for row in opened)
@@ -188,7 +194,7 @@ def _alerted(replayed: Replayed, one: Labelled, known: IntArray) -> Figures:
         figures["delay_rows"] = float(np.median(found))
     if one.rows_per_day and (normal := int((known == 0).sum())):
         figures["false_alerts_per_day"] = false * one.rows_per_day / normal
-    return {**figures, "us_per_reading": replayed.seconds / max(len(replayed.times), 1) * 1e6}
+    return figures
 
 
 def _is_claim(alert: Alert, begin: int) -> bool:
