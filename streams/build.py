@@ -9,6 +9,7 @@ from connectors.base import Source
 from connectors.host import Host
 from connectors.recordings import Recording
 from detectors import table
+from detectors.together import Together
 from detectors.watch import Watch
 from streams.catalog import CALIBRATORS, DETECTORS, DRIFT_TESTS, method
 from streams.config import ConfigError
@@ -16,7 +17,16 @@ from streams.decode.decoder import decoder
 from streams.decode.formats import JSON
 from streams.pipeline import Limits, Override, Pipeline, PipelineWatch
 from streams.rows import FOREVER
-from streams.sections import Config, HostSource, OverrideSection, PipelineSection, WatchSection, nanoseconds
+from streams.sections import (
+    Config,
+    HostSource,
+    MemberSection,
+    OverrideSection,
+    PipelineSection,
+    TogetherSection,
+    WatchSection,
+    nanoseconds,
+)
 
 
 def pipeline(name: str, section: PipelineSection) -> Pipeline:
@@ -61,10 +71,31 @@ def watch(where: str, section: WatchSection) -> Watch:
     """The watch of a section, without its overrides. Raises ConfigError."""
     return Watch(
         name=section.name,
-        detector=_stage(DETECTORS, "detector", f"{where}.detector", section.detector),
+        detector=_detector(f"{where}.detector", section.detector),
         calibrator=_stage(CALIBRATORS, "calibrator", f"{where}.calibrator", section.calibrator),
         drift=_stage(DRIFT_TESTS, "drift test", f"{where}.drift", section.drift),
     )
+
+
+def _detector(where: str, described: dict[str, Any]) -> Any:
+    """One of the catalog, or several together."""
+    if described.get("type") != "together":
+        return _stage(DETECTORS, "detector", where, described)
+    try:
+        section = msgspec.convert(described, TogetherSection)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    members = tuple(_member(f"{where}.members[{i}]", member) for i, member in enumerate(section.members))
+    try:
+        return Together(members=members, rule=section.rule, need=section.need)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _member(where: str, section: MemberSection) -> Any:
+    detector = _detector(f"{where}.detector", section.detector)
+    calibrator = _stage(CALIBRATORS, "calibrator", f"{where}.calibrator", section.calibrator)
+    return detector if calibrator is None else Watch(detector=detector, calibrator=calibrator)
 
 
 def _watch(where: str, section: WatchSection, variables: int) -> PipelineWatch:

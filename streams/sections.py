@@ -158,6 +158,21 @@ class OverrideSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     drift: dict[str, Any] = {}
 
 
+class MemberSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A detector of several that speak as one, and its own calibrator; a drift test stands behind the whole."""
+
+    detector: dict[str, Any]
+    calibrator: dict[str, Any] | None = None
+
+
+class TogetherSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="together"):
+    """Several detectors that watch the same readings and speak as one."""
+
+    members: list[MemberSection]
+    rule: str = "maximum"
+    need: int | None = None
+
+
 class WatchSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A detector, and what stands behind it."""
 

@@ -17,12 +17,13 @@ STAGES = {"detector": DETECTORS, "calibrator": CALIBRATORS, "drift": DRIFT_TESTS
 def watch_of(text: str) -> Watch:
     """`gaussian`, `gaussian+likelihood`, or a table as in watchkeeper.toml: `{ detector = { type = "gaussian" } }`.
 
-    Its name is the text, unless the table has one. Raises ConfigError.
+    `gaussian+likelihood|range` is the maximum of both together. Its name is the text, unless the table has one. Raises
+    ConfigError.
 
     >>> watch_of("gaussian+likelihood").detector
     Gaussian(half_life=240.0, limit=6.0, warm_up=100)
     """
-    described = _table(text) if text.lstrip().startswith("{") else _stages(text)
+    described = _table(text) if text.lstrip().startswith("{") else _members(text)
     try:
         section = msgspec.convert({"name": text, **described}, WatchSection)
     except msgspec.ValidationError as error:
@@ -39,9 +40,14 @@ def _table(text: str) -> dict[str, Any]:
     return found
 
 
-def _stages(text: str) -> dict[str, Any]:
+def _members(text: str) -> dict[str, Any]:
+    members = [_stages(text, part) for part in text.split("|")]
+    return members[0] if len(members) == 1 else {"detector": {"type": "together", "members": members}}
+
+
+def _stages(text: str, part: str) -> dict[str, Any]:
     described: dict[str, Any] = {}
-    for tag in text.split("+"):
+    for tag in part.split("+"):
         stage = next((stage for stage, catalog in STAGES.items() if tag in catalog), None)
         if stage is None:
             known = [tag for catalog in STAGES.values() for tag in catalog]

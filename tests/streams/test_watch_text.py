@@ -4,7 +4,9 @@ import pytest
 
 from detectors.gaussian import Gaussian
 from detectors.likelihood import Likelihood
+from detectors.range import Range
 from detectors.sprt import SPRT
+from detectors.together import Together
 from detectors.watch import Watch
 from streams.config import ConfigError
 from streams.watch_text import watch_of
@@ -17,6 +19,18 @@ from streams.watch_text import watch_of
         (
             "gaussian+likelihood+sprt",
             Watch(name="gaussian+likelihood+sprt", detector=Gaussian(), calibrator=Likelihood(), drift=SPRT()),
+        ),
+        (
+            "gaussian+likelihood|range",
+            Watch(
+                name="gaussian+likelihood|range",
+                detector=Together(members=(Watch(detector=Gaussian(), calibrator=Likelihood()), Range())),
+            ),
+        ),
+        (
+            '{ name = "two", detector = { type = "together", rule = "quorum", need = 1, members = ['
+            '{ detector = { type = "range" } }, { detector = { type = "gaussian" } }] }, drift = { type = "sprt" } }',
+            Watch(name="two", detector=Together(members=(Range(), Gaussian()), rule="quorum", need=1), drift=SPRT()),
         ),
         ('{ name = "x", detector = { type = "gaussian", limit = 3 } }', Watch(name="x", detector=Gaussian(limit=3.0))),
     ],
@@ -33,6 +47,12 @@ def test_names_joined_by_plus_or_a_table_are_a_watch(text: str, watch: Watch) ->
         ("gaussian+stuck", "two methods are a detector"),
         ("{ detector = { type = 3 } }", "a detector is a table with a `type`"),
         ('{ detector = { type = "gaussian", limt = 3 } }', "no parameter 'limt'; did you mean 'limit'"),
+        ("gaussian|range+sprt", "unknown field `drift`"),
+        ('{ detector = { type = "together", members = [] } }', "Together.members must hold at least one detector"),
+        (
+            '{ detector = { type = "together", members = [{ detector = { type = "rage" } }] } }',
+            "members[0].detector: no detector 'rage'; did you mean 'range'",
+        ),
         ("{ detector", "not a TOML table"),
         ('{ detektor = { type = "gaussian" } }', "unknown field `detektor`"),
     ],
