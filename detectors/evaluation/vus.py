@@ -1,6 +1,6 @@
 """Range-based areas under the curve, and their volume over all tolerances: VUS-PR and VUS-ROC."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,14 @@ LOOKED_AT = 20_000
 
 NO_PERIOD = 125
 """Rows to take where a series has no period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volumes:
+    """VUS-PR and VUS-ROC; NaN = not defined."""
+
+    pr: float
+    roc: float
 
 
 def period(values: FloatArray) -> int:
@@ -52,12 +60,18 @@ def vus_pr(scores: FloatArray, labels: IntArray, *, window: int) -> float:
     >>> round(vus_pr(scores, labels, window=0), 4), round(vus_pr(scores, labels, window=4), 4)
     (0.8333, 0.908)
     """
-    return _mean([_steps(curve) for curve in _curves(scores, labels, range(_size(window) + 1))])
+    return vus(scores, labels, window=window).pr
 
 
 def vus_roc(scores: FloatArray, labels: IntArray, *, window: int) -> float:
     """Mean of `range_auc_roc` over the windows 0 to `window` rows; NaN without an event or without normal rows."""
-    return _mean([_lines(curve) for curve in _curves(scores, labels, range(_size(window) + 1))])
+    return vus(scores, labels, window=window).roc
+
+
+def vus(scores: FloatArray, labels: IntArray, *, window: int) -> Volumes:
+    """Both volumes, from one walk over the windows."""
+    areas = [(_steps(curve), _lines(curve)) for curve in _curves(scores, labels, range(_size(window) + 1))]
+    return Volumes(_mean([pr for pr, _ in areas]), _mean([roc for _, roc in areas]))
 
 
 def range_auc_pr(scores: FloatArray, labels: IntArray, *, window: int) -> float:
@@ -79,7 +93,7 @@ class Curve:
     false: FloatArray
 
 
-def _curves(scores: FloatArray, labels: IntArray, windows: range | list[int]) -> Iterator[Curve]:
+def _curves(scores: FloatArray, labels: IntArray, windows: Sequence[int]) -> Iterator[Curve]:
     """The curve of each window; nothing without an event."""
     values, known = judged(scores, labels)
     spans = events(known)
@@ -88,11 +102,12 @@ def _curves(scores: FloatArray, labels: IntArray, windows: range | list[int]) ->
     falling = np.sort(values)[::-1]
     levels = falling[np.linspace(0, len(values) - 1, STEPS).astype(np.int64)]
     rank = np.searchsorted(-levels, -values)
-    predicted = _up_to(rank, np.ones(len(values)))
+    predicted, inside = _up_to(rank, np.ones(len(values))), _up_to(rank, known.astype(np.float64))
+    around = np.flatnonzero((_weights(known, spans, max(windows)) > 0) & (known == 0))
     for window in windows:
-        weight = _weights(known, spans, window)
-        true = _up_to(rank, weight)
-        positives = known.sum() + _up_to(rank, np.where(known == 1, 0.0, weight)) / 2
+        # the weights of other rows are 0 and 1 at every window
+        near = _up_to(rank[around], _weights(known, spans, window)[around])
+        true, positives = inside + near, known.sum() + near / 2
         recall = np.minimum(true / positives, 1.0) * _found(rank, spans, window // 2)
         negatives = len(values) - positives
         false = np.divide(predicted - true, negatives, out=np.full(STEPS, np.nan), where=negatives > 0)
