@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connectors.base import IntArray
-from connectors.recording_files import HIDDEN, labels
+from connectors.recording_files import HIDDEN, labels, numbers, open_file
 
-DAY = np.timedelta64(1, "D")
+DAY = 86_400 * 10**9
+"""ns"""
+
 SKAB_BEGIN = 400
 """Rows that its publisher trains on: normal in every run but one, whose fault begins at row 104."""
 
@@ -26,6 +28,7 @@ class Labelled:
     variables:    the columns that a detector may read, in the file's order
     labels:       (rows,) 1 anomalous, 0 normal, -1 unknown
     begin:        first row that counts: of the test part, or after a probation
+    suite:        that it belongs to; empty = none
     asset:        what was measured, a slice of the report
     kinds:        of its anomalies, where the publisher names them: slices of the report
     rows_per_day: None = the sampling is not known, so nothing can be said per day
@@ -39,6 +42,7 @@ class Labelled:
     asset: str
     kinds: tuple[str, ...] = ()
     rows_per_day: float | None = None
+    suite: str = ""
 
 
 def load(folder: Path) -> list[Labelled]:
@@ -50,12 +54,24 @@ def load(folder: Path) -> list[Labelled]:
     if name not in SUITES:
         raise ValueError(f"{folder}: no suite is called {name!r}; there are {', '.join(SUITES)}. Rename the folder")
     try:
-        found = SUITES[name](folder)
+        found = [replace(one, suite=name) for one in SUITES[name](folder)]
     except (OSError, pa.ArrowException) as error:
         raise ValueError(f"cannot read suite {folder}: {error}") from error
     if not found:
         raise ValueError(f"{folder}: suite {name} expects .parquet files, and there is none")
     return found
+
+
+def own(path: Path) -> Labelled:
+    """Anybody's CSV or Parquet file with a column `label`, whose clock is taken to be true. Raises ValueError."""
+    names, values = numbers(path)
+    known = labels(path)
+    if known is None:
+        raise ValueError(f"{path}: there is no column `label` (1 anomalous, 0 normal, empty unknown) to judge by")
+    return Labelled(
+        name=path.stem, path=path, variables=names, labels=known, begin=_probation(len(values)), asset=path.stem,
+        rows_per_day=_rows_per_day(path),
+    )  # fmt: skip
 
 
 def nab(folder: Path) -> list[Labelled]:
@@ -134,9 +150,14 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _probed(path: Path, *, asset: str, name: str = "", kinds: tuple[str, ...] = ()) -> Labelled:
-    """A recording without a training part: its first 15 % do not count, 750 rows at most, as NAB has it."""
-    begin = min(pq.read_metadata(path).num_rows * 15 // 100, 750)
+    """A recording without a training part."""
+    begin = _probation(pq.read_metadata(path).num_rows)
     return _labelled(path, name=name, asset=asset, begin=begin, kinds=kinds, sampled=True)
+
+
+def _probation(rows: int) -> int:
+    """First rows that do not count where there is no training part: 15 %, 750 at most, as NAB has it."""
+    return min(rows * 15 // 100, 750)
 
 
 def _split(path: Path, *, asset: str, kinds: tuple[str, ...] = (), sampled: bool = False) -> Labelled:
@@ -171,9 +192,9 @@ def _labelled(
 
 def _rows_per_day(path: Path) -> float | None:
     """By the median step, which gaps and clock changes do not move; None if there is none above 0."""
-    steps = np.diff(pq.read_table(path, columns=["timestamp"]).column("timestamp").to_numpy())
-    step = np.median(steps.astype(np.int64)) if len(steps) else 0
-    return float(DAY.astype(steps.dtype).astype(np.int64) / step) if step > 0 else None
+    steps = np.diff(open_file(path, time="timestamp", series="series").times)
+    step = np.median(steps) if len(steps) else 0
+    return float(DAY / step) if step > 0 else None
 
 
 def _note(path: Path) -> str:

@@ -5,59 +5,83 @@ from typing import Annotated, Any
 
 import typer
 
-from streams.terminal import Json, console, show, told, work
-
-Watches = Annotated[
-    list[str],
-    typer.Option("--watch", "-w", help="A watch, such as gaussian+likelihood, or a table as in watchkeeper.toml."),
-]
+from streams import config as configuration
+from streams.terminal import DEFAULT, ConfigPath, Json, console, show, told, work
 
 
 def evaluate(
     recordings: Annotated[list[Path], typer.Argument(help="Labelled files, or folders of suites (nab, skab, smd, …).")],
-    watch: Watches,
+    watch: Annotated[
+        list[str] | None,
+        typer.Option("--watch", "-w", help="Such as gaussian+likelihood, or a table as in watchkeeper.toml."),
+    ] = None,
+    pipeline: Annotated[str, typer.Option("--pipeline", "-p", help="The watches of a configured pipeline.")] = "",
+    config: ConfigPath = DEFAULT,
+    tolerance: Annotated[int, typer.Option(min=0, help="Rows around an event in which an alert finds it.")] = 0,
     prove_causal: Annotated[
         bool, typer.Option("--prove-causal", help="Also change later readings, and see that no earlier score changes.")
+    ] = False,
+    point_adjusted: Annotated[
+        bool, typer.Option("--point-adjusted", help="Also the point-adjusted F1 of the literature, with its warning.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Replay labelled recordings through the production worker, and say how good each watch is.
 
     Scores are causal: each reading is scored by its past, then learned. The first 15 % of a recording (750 rows at
-    most), or what its suite says, do not count. Beside the watches stand baselines that know nothing.
+    most), or what its suite says, do not count. Beside the watches stand baselines that know little or nothing.
     """
     out = console(quiet=as_json)
     with told():
-        evaluation, tables = work("evaluate"), work("evaluation_table")
-        watches = [work("watch_text").watch_of(text) for text in watch]
-        found = evaluation.recordings(recordings)
-        policy = work("policy").AlertPolicy()
+        module, candidates = work("evaluate"), _candidates(watch or [], pipeline, config)
+        found = module.recordings(recordings)
         with out.status("") as status:
-            judged = evaluation.evaluate(found, watches, policy, lambda one: status.update(one.name))
-            proved = _proved(evaluation, found, watches, policy, status) if prove_causal else {}
-    means = evaluation.summary(judged)
-    nab = evaluation.nab_scores(judged) if any(path.name == "nab" for path in recordings) else {}
-    by_slice = evaluation.by_slice(judged, "vus_pr")
+            judged = module.evaluate(
+                found, [*candidates.values(), *work("candidates").baseline_watches()], tolerance=tolerance,
+                tell=lambda one: status.update(one.name),
+            )  # fmt: skip
+            proved = _proved(module, found, candidates, status) if prove_causal else {}
+    figures = work("evaluation_table").figures(judged)
     if as_json:
-        report = {"machine": work("bench.detectors").machine(), "figures": tables.figures(means, nab, by_slice)}
+        report = {"machine": work("bench.detectors").machine(), "figures": figures}
         show({**report, "rejected": judged.rejected, "causal": proved})
-        return
-    out.print(tables.table(means), tables.NOTE, sep="\n")
-    if nab:
-        out.print(tables.nab_table(nab))
-    if len(by_slice) > 1:
-        out.print(tables.slices(by_slice, "vus_pr"))
-    for name, reasons in judged.rejected.items():
-        out.print(f"{name}: rejected {', '.join(f'{rows} rows: {reason}' for reason, rows in reasons.items())}")
-    for name, causal in proved.items():
-        out.print(f"{name}: {'no later reading changes an earlier score' if causal else 'NOT CAUSAL'}")
+    else:
+        _print(out, judged, point_adjusted=point_adjusted)
+        for name, causal in proved.items():
+            out.print(f"{name}: {'no later reading changes an earlier score' if causal else 'NOT CAUSAL'}")
     if not all(proved.values()):
         raise typer.Exit(1)
 
 
-def _proved(evaluation: Any, found: Any, watches: Any, policy: Any, status: Any) -> dict[str, bool]:
+def _candidates(texts: list[str], pipeline: str, config: Path) -> dict[str, Any]:
+    """By the names under which their causality is told."""
+    if bool(texts) == bool(pipeline):
+        raise ValueError("say what to evaluate: --watch (again for each more), or --pipeline of the configuration")
+    candidates = work("candidates")
+    if texts:
+        return {watch.name: candidates.of_watch(watch) for watch in map(work("watch_text").watch_of, texts)}
+    build, loaded = work("build"), configuration.load(config)
+    section = build.section(loaded, config, pipeline)
+    return {pipeline: candidates.of_pipeline(build.pipeline(pipeline, section))}
+
+
+def _proved(module: Any, found: Any, candidates: dict[str, Any], status: Any) -> dict[str, bool]:
     proved = {}
-    for watch in watches:
-        status.update(f"{watch.name}: other readings from some rows on")
-        proved[watch.name] = all(evaluation.is_causal(one, watch, policy) for one in found)
+    for name, candidate in candidates.items():
+        status.update(f"{name}: other readings from some rows on")
+        proved[name] = all(module.is_causal(one, candidate) for one in found)
     return proved
+
+
+def _print(out: Any, judged: Any, *, point_adjusted: bool) -> None:
+    module, tables = work("evaluate"), work("evaluation_table")
+    means, slices = module.summary(judged), module.by_slice(judged, "vus_pr")
+    out.print(tables.table(means), tables.NOTE, sep="\n")
+    if point_adjusted:
+        out.print(tables.table(means, tables.POINT_ADJUSTED), tables.WARNING, "", sep="\n")
+    if nab := module.nab_scores(judged):
+        out.print(tables.nab_table(nab))
+    if len(slices) > 1:
+        out.print(tables.slices(slices, "vus_pr"))
+    for name, reasons in judged.rejected.items():
+        out.print(f"{name}: rejected {', '.join(f'{rows} rows: {reason}' for reason, rows in reasons.items())}")

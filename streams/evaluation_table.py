@@ -2,39 +2,49 @@
 
 from collections.abc import Mapping
 from math import nan
-from typing import Any
 
 from rich.table import Table
+
+from detectors.evaluation.adjusted import WARNING
+from streams.evaluate import Evaluation, by_slice, nab_scores, summary
+
+__all__ = ["COLUMNS", "NOTE", "POINT_ADJUSTED", "WARNING", "figures", "nab_table", "slices", "table"]
 
 Means = Mapping[str, Mapping[str, float]]
 
 COLUMNS = {
     "vus_pr": ("VUS-PR", ".3f"),
     "vus_roc": ("VUS-ROC", ".3f"),
+    "roc": ("ROC", ".3f"),
     "pate": ("PATE", ".3f"),
     "pate_step": ("PATE-step", ".3f"),
     "events": ("events", ".0f"),
     "found": ("found", ".0f"),
-    "delay_rows": ("delay", ".0f"),
     "false_alerts": ("false", ".0f"),
+    "event_f1": ("event F1", ".2f"),
+    "delay_rows": ("delay", ".0f"),
     "false_alerts_per_day": ("false/day", ".2f"),
     "us_per_reading": ("us/reading", ".1f"),
 }
 """figure -> heading and format"""
 
+POINT_ADJUSTED = {"point_adjusted_f1": ("PA-F1", ".3f")}
+"""shown only with its warning, beside the random score's"""
+
 NOTE = """
-Means over the recordings; events, found and false alerts are sums, delay is in rows. PATE flatters scores of few
-distinct values, as baseline.constant shows; PATE-step does not. Nothing was tuned on these labels.
+Means over the recordings; events, found and false alerts are sums, event F1 is over all of them, delay is in rows. An
+event is found by an alert that opens in it. PATE flatters scores of few distinct values, as baseline.constant shows;
+PATE-step does not. VUS-PR, PATE and ROC judge the score at all thresholds, the rest the alerts at the watch's own.
 """
 
 
-def table(means: Means) -> Table:
+def table(means: Means, columns: Mapping[str, tuple[str, str]] = COLUMNS) -> Table:
     """A line for each watch and baseline."""
-    made = Table("watch", *(heading for heading, _ in COLUMNS.values()), box=None)
+    made = Table("watch", *(heading for heading, _ in columns.values()), box=None)
     for column in made.columns[1:]:
         column.justify = "right"
     for watch, figures in means.items():
-        made.add_row(watch, *(_cell(figures.get(name, nan), form) for name, (_, form) in COLUMNS.items()))
+        made.add_row(watch, *(_cell(figures.get(name, nan), form) for name, (_, form) in columns.items()))
     return made
 
 
@@ -63,8 +73,10 @@ def _cell(value: float, form: str) -> str:
     return "–" if value != value else format(value, form)
 
 
-def figures(means: Means, nab: Means, by_slice: Means) -> dict[str, Any]:
+def figures(evaluation: Evaluation) -> dict[str, float]:
     """Dotted names to numbers."""
+    means, nab = summary(evaluation), nab_scores(evaluation)
     found = {f"{watch}.{name}": value for watch, told in means.items() for name, value in told.items()}
     found |= {f"{watch}.nab.{name}": value for watch, told in nab.items() for name, value in told.items()}
-    return found | {f"{w}.slice.{name}.vus_pr": v for name, told in by_slice.items() for w, v in told.items()}
+    slices = by_slice(evaluation, "vus_pr")
+    return found | {f"{w}.slice.{name}.vus_pr": v for name, told in slices.items() for w, v in told.items()}

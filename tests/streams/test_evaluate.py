@@ -14,8 +14,8 @@ from detectors.base import Batch, Scores
 from detectors.gaussian import Gaussian, GaussianState
 from detectors.watch import Watch
 from streams.cli import app
-from streams.evaluate import BASELINES, by_slice, evaluate, is_causal, recordings, summary
-from streams.policy import AlertPolicy
+from streams.candidates import BASELINE, BASELINE_SCORES, of_watch
+from streams.evaluate import by_slice, evaluate, is_causal, recordings, summary
 from streams.watch_text import watch_of
 
 ROWS, EVENT = 1000, 700
@@ -41,7 +41,7 @@ def plain(tmp_path: Path) -> list[Path]:
 
 
 def test_what_is_loud_is_found_and_what_is_not_there_is_not(plain: list[Path]) -> None:
-    judged = evaluate(recordings(plain), [watch_of("gaussian")], AlertPolicy())
+    judged = evaluate(recordings(plain), [of_watch(watch_of("gaussian"))])
     loud, quiet = (one.figures for one in judged.of("gaussian"))
     assert (loud["events"], loud["found"], loud["delay_rows"], loud["false_alerts"]) == (1, 1, 0, 0)
     assert (quiet["events"], quiet["found"]) == (1, 0)
@@ -54,8 +54,8 @@ def test_what_is_loud_is_found_and_what_is_not_there_is_not(plain: list[Path]) -
 
 
 def test_baselines_stand_beside_and_a_slice_is_not_hidden_by_the_mean(plain: list[Path]) -> None:
-    judged = evaluate(recordings(plain), [watch_of("gaussian")], AlertPolicy())
-    assert judged.watches == ["gaussian", *BASELINES]
+    judged = evaluate(recordings(plain), [of_watch(watch_of("gaussian"))])
+    assert judged.watches == ["gaussian", *(BASELINE + name for name in BASELINE_SCORES)]
     means = summary(judged)
     assert means["baseline.constant"]["pate"] > 0.5 > 0.1 > means["baseline.constant"]["pate_step"]
     assert means["gaussian"]["vus_pr"] > means["baseline.random"]["vus_pr"]
@@ -68,7 +68,7 @@ def test_rows_before_the_first_that_counts_are_not_judged(plain: list[Path]) -> 
     (one,) = recordings(plain[:1])
     assert one.begin == 150
     late = replace(one, begin=EVENT + 20)
-    judged = evaluate([late], [watch_of("gaussian")], AlertPolicy())
+    judged = evaluate([late], [of_watch(watch_of("gaussian"))])
     assert judged.of("gaussian")[0].figures["events"] == 0
     assert "vus_pr" not in judged.of("gaussian")[0].figures
 
@@ -84,8 +84,8 @@ class Foresight(Gaussian, frozen=True, kw_only=True, tag="foresight"):
 
 def test_a_detector_that_looks_ahead_is_caught(plain: list[Path]) -> None:
     (one,) = recordings(plain[:1])
-    assert is_causal(one, watch_of("gaussian+likelihood"), AlertPolicy())
-    assert not is_causal(one, Watch(name="cheat", detector=Foresight()), AlertPolicy())
+    assert is_causal(one, of_watch(watch_of("gaussian+likelihood")))
+    assert not is_causal(one, of_watch(Watch(name="cheat", detector=Foresight())))
 
 
 def test_the_command_prints_a_table_and_figures(plain: list[Path]) -> None:

@@ -1,0 +1,59 @@
+"""What an evaluation judges: the pipeline that each recording goes through, and the baselines beside it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from connectors.base import FloatArray
+from connectors.suites import Labelled
+from detectors.evaluation import baselines
+from detectors.range import Range
+from detectors.watch import Watch
+from streams.pipeline import Pipeline, PipelineWatch
+from streams.policy import AlertPolicy
+from streams.recorded import columns
+
+Candidate = Callable[[Labelled], Pipeline]
+"""A recording -> the pipeline that is judged on it. Raises ValueError where the two do not fit."""
+
+BASELINE = "baseline."
+
+DEFAULT = AlertPolicy()
+
+BASELINE_SCORES: Mapping[str, Callable[[FloatArray, int], FloatArray]] = {
+    "constant": lambda values, _: baselines.constant(len(values)),
+    "random": lambda values, _: baselines.random(len(values)),
+    "moving_variance": lambda values, begin: baselines.moving_variance(values, probation=begin),
+    "squared_difference": lambda values, begin: baselines.squared_difference(values, probation=begin),
+}
+"""name -> scores (rows,) of values (rows, d) whose first rows, `begin`, do not count"""
+
+
+def of_watch(watch: Watch, policy: AlertPolicy = DEFAULT) -> Candidate:
+    """A watch over all variables of a recording."""
+
+    def candidate(one: Labelled) -> Pipeline:
+        watches = (PipelineWatch(watch=watch),)
+        return Pipeline(
+            name="evaluation", topic="evaluation", decoder=columns(one.variables), watches=watches, policy=policy
+        )
+
+    return candidate
+
+
+def of_pipeline(pipeline: Pipeline) -> Candidate:
+    """A pipeline of the configuration: its watches with their overrides, its variables, its alert policy."""
+
+    def candidate(one: Labelled) -> Pipeline:
+        if missing := [name for name in pipeline.variables if name not in one.variables]:
+            raise ValueError(
+                f"{one.path}: pipeline {pipeline.name} reads {', '.join(missing)}, and the columns are "
+                f"{', '.join(one.variables)}"
+            )
+        return replace(pipeline, topic="evaluation", include=(), exclude=())
+
+    return candidate
+
+
+def baseline_watches() -> list[Candidate]:
+    """The baselines that are watches themselves, and go through the worker."""
+    return [of_watch(Watch(name=f"{BASELINE}range", detector=Range()))]
