@@ -14,6 +14,7 @@ DETECTORS = {
     "kmeans": "detectors.kmeans:KMeans",
     "subsequence_pca": "detectors.subsequence_pca:SubsequencePCA",
     "ensemble": "detectors.ensemble:Ensemble",
+    "half_space_trees": "detectors.rivers:HalfSpaceTrees",
 }
 CALIBRATORS = {
     "likelihood": "detectors.likelihood:Likelihood",
@@ -45,7 +46,12 @@ def method(catalog: dict[str, str], what: str, table: Any) -> Any:
     if tag not in catalog:
         raise ValueError(f"no {what} '{tag}'{nearest(tag, catalog)}")
     module, _, name = catalog[tag].partition(":")
-    found = getattr(import_module(module), name)
+    try:
+        found = getattr(import_module(module), name)
+    except ModuleNotFoundError as absent:
+        raise ValueError(
+            f"{what} '{tag}' needs the package '{absent.name}', which is not installed; watchkeeper[all] brings it"
+        ) from absent
     fields = {f.encode_name for f in msgspec.structs.fields(found)}
     for key in table.keys() - fields - {"type"}:
         raise ValueError(f"{what} '{tag}' has no parameter '{key}'{nearest(key, fields)}")

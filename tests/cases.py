@@ -17,6 +17,7 @@ from detectors.likelihood import Likelihood
 from detectors.mahalanobis import Mahalanobis
 from detectors.page_hinkley import PageHinkley
 from detectors.range import Range
+from detectors.rivers import HalfSpaceTrees
 from detectors.sprt import SPRT
 from detectors.stuck import Stuck
 from detectors.subsequence_pca import SubsequencePCA
@@ -167,6 +168,20 @@ CASES: list[Case] = [
         ),
         warm_up=66,
         variables=2,
+    ),
+    Case(
+        # with fewer variables its highest score is shared by every reading at the edge of the range
+        name="half-space-trees",
+        detector=HalfSpaceTrees(),
+        warm_up=250,
+        variables=8,
+        refused={"n_trees": 0, "height": 16, "window_size": 0, "limit": 1.1, "seed": -1},
+    ),
+    Case(
+        name="half-space-trees-turned",
+        detector=HalfSpaceTrees(n_trees=15, height=6, window_size=60, limit=0.9, seed=3),
+        warm_up=60,
+        variables=8,
     ),
     Case(
         name="likelihood",
