@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from streams import config as configuration
+from streams.cli_budget import budget
 from streams.cli_evaluate import evaluate
 from streams.cli_kafka import repartition, run_worker, topics
 from streams.cli_logs import alerts, dead, snapshots
@@ -30,6 +31,7 @@ app.add_typer(topics, name="topics")
 app.command("work")(run_worker)
 app.command("repartition")(repartition)
 app.command("evaluate")(evaluate)
+app.command("budget")(budget)
 
 
 @app.callback()

@@ -11,7 +11,14 @@ PACKAGES = ("detectors", "connectors", "streams")
 FILES = sorted(path for package in PACKAGES for path in Path(package).rglob("*.py"))
 MODULES = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
 
-TERMINAL = ("streams.cli", "streams.cli_evaluate", "streams.cli_kafka", "streams.cli_logs", "streams.terminal")
+TERMINAL = (
+    "streams.cli",
+    "streams.cli_budget",
+    "streams.cli_evaluate",
+    "streams.cli_kafka",
+    "streams.cli_logs",
+    "streams.terminal",
+)
 """the command: it alone prints"""
 
 COMMON = {"numpy", "scipy", "numba", "msgspec"}
