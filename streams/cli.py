@@ -8,10 +8,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from streams import config as configuration
+from streams.cli_backtest import backtest
 from streams.cli_budget import budget
 from streams.cli_evaluate import evaluate
 from streams.cli_kafka import repartition, run_worker, topics
+from streams.cli_ladder import ladder
 from streams.cli_logs import alerts, dead, snapshots
+from streams.cli_policy import policy
 from streams.terminal import DEFAULT, ConfigPath, Json, console, level, show, teller, told, work
 
 app = typer.Typer(
@@ -32,6 +35,9 @@ app.command("work")(run_worker)
 app.command("repartition")(repartition)
 app.command("evaluate")(evaluate)
 app.command("budget")(budget)
+app.command("backtest")(backtest)
+app.command("policy")(policy)
+app.command("ladder")(ladder)
 
 
 @app.callback()

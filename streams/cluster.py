@@ -1,7 +1,6 @@
 """Configuration to connections, consumer groups and sinks of a worker on Kafka."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from connectors.base import Alerts, DeadLetters, Points, Sink
 from connectors.influxdb import InfluxDB, InfluxDBConnection
@@ -10,7 +9,7 @@ from connectors.kafka.sink import KafkaSink
 from streams.app import Group
 from streams.config import ConfigError, reveal
 from streams.delivery import Only
-from streams.sections import Config, KafkaSection, PipelineSection, nanoseconds
+from streams.sections import Config, KafkaSection, PipelineSection, instant, nanoseconds
 from streams.start import Position
 
 
@@ -76,9 +75,6 @@ def position(name: str, section: PipelineSection) -> Position:
     if section.start == "latest":
         return "latest"
     try:
-        at = datetime.fromisoformat(section.start)
-    except ValueError:
-        raise ConfigError(
-            f"pipelines.{name}.start: earliest, latest, or a time such as 2026-11-25T08:00:00Z; got {section.start!r}"
-        ) from None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e9)
+        return instant(section.start)
+    except ValueError as error:
+        raise ConfigError(f"pipelines.{name}.start: earliest, latest, or {error}") from None

@@ -164,7 +164,7 @@ def replay_file(
         raise ConfigError(f"there is no file {file}")
     section = build.replayed(given, file)
     pipeline = build.pipeline(name, section)
-    source = recording(section, file, speed)
+    source = recording(section, [file], speed)
     folder = into / f"{name}-{file.stem}"
     snapshots = FolderSnapshots(str(folder / "snapshots"))
     counted = {"records": 0, "alerts": 0}
@@ -191,12 +191,12 @@ def replay_file(
     return {"pipeline": name, **counted, "database": str(folder / "watchkeeper.db")}
 
 
-def recording(section: PipelineSection, file: Path, speed: float | None) -> Recording:
-    """A file as a source of the pipeline's topic."""
+def recording(section: PipelineSection, files: Sequence[Path], speed: float | None) -> Recording:
+    """Files as a source of the pipeline's topic."""
     decode = section.decode
     time = getattr(decode, "time", "time")
     series = decode.series if isinstance(decode.series, str) else (decode.series or ("series",))[0]
-    return Recording([file], topic=section.topic, speed=speed, time=time, series=series)
+    return Recording(files, topic=section.topic, speed=speed, time=time, series=series)
 
 
 def letters_at(letters: Sequence[DeadLetter], place: str) -> list[DeadLetter]:

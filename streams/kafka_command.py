@@ -118,7 +118,7 @@ def produce(config: Config, path: Path, file: Path, name: str, *, speed: float |
         )
     if not file.exists():
         raise ConfigError(f"there is no file {file}")
-    source = recording(section, file, speed)
+    source = recording(section, [file], speed)
     return asyncio.run(copy.produce(connected(config), section.topic, _keyed(source.read({0: 0}), decoder)))
 
 

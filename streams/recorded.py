@@ -124,7 +124,7 @@ def replay(pipeline: Pipeline, path: Path, *, changed_from: int | None = None) -
     recording = AsRecorded(Recording([path], topic=pipeline.topic, chunk=10_000), changed_from=changed_from)
     flat = columns(pipeline.variables)
     whole = replace(pipeline, decoder=flat, scores="all", limits=replace(pipeline.limits, lateness=0))
-    kept = _Kept()
+    kept = Kept()
     begun = time.perf_counter()
     job = Job(pipeline=whole, source=recording, sink=kept, snapshots=MemorySnapshots(), every=NEVER)
     asyncio.run(run(job, asyncio.Event()))
@@ -134,7 +134,7 @@ def replay(pipeline: Pipeline, path: Path, *, changed_from: int | None = None) -
     return Replayed(np.concatenate(recording.times), scored, list(kept.alerts.values()), kept.rejected, took)
 
 
-class _Kept:
+class Kept:
     """A sink that keeps scores by row, the last version of every alert, and counts what was rejected."""
 
     def __init__(self) -> None:

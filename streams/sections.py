@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from connectors.recording_times import moment
 from streams.decode.formats import CSV, JSON, LineProtocol, Telegraf
 from streams.policy import AlertPolicy
 
@@ -30,6 +31,18 @@ def nanoseconds(duration: str) -> int:
     if ns > LONGEST:
         raise ValueError(f"a duration is at most 100 years; got {duration!r}")
     return ns
+
+
+def instant(text: str) -> int:
+    """A time such as `2026-11-25T08:00:00Z` in ns since 1970; UTC where it names no zone.
+
+    >>> instant("1970-01-01T00:01")
+    60000000000
+    """
+    found = moment(text)
+    if found is None:
+        raise ValueError(f"a time is written such as 2026-11-25T08:00:00Z, or 2026-11-25; got {text!r}")
+    return found
 
 
 class Secret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,10 +13,13 @@ MODULES = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path 
 
 TERMINAL = (
     "streams.cli",
+    "streams.cli_backtest",
     "streams.cli_budget",
     "streams.cli_evaluate",
     "streams.cli_kafka",
+    "streams.cli_ladder",
     "streams.cli_logs",
+    "streams.cli_policy",
     "streams.terminal",
 )
 """the command: it alone prints"""

@@ -1,7 +1,7 @@
 """Reading a topic from somewhere to its present end, without a consumer group."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,24 +19,62 @@ _PATIENCE = 30.0
 _POLL = 200
 """ms"""
 
+_LATEST = 2**62
+"""ms; a broker looks no further"""
+
+
+Span = tuple[int, int]
+"""first offset, and one past the last"""
+
 
 async def read(
-    connection: Connection, topic: str, *, last: int | None = None, follow: bool = False
+    connection: Connection,
+    topic: str,
+    *,
+    last: int | None = None,
+    spans: Mapping[int, Span] | None = None,
+    follow: bool = False,
 ) -> AsyncIterator[Sequence[ConsumerRecord]]:
     """Slices of one partition each, in order per partition; of aborted transactions nothing.
 
     last:   about so many records, the same number of each partition; None = from the beginning
+    spans:  partition -> what to read of it, and of no other; None = to the present end
     follow: go on at the end and wait for more, for ever
 
     Raises MissingTopic, Unreachable.
     """
     partitions = (await asyncio.to_thread(describe, connection, topic)).partitions
+    wanted = range(partitions) if spans is None else spans
+    async with _reaching(connection, topic) as consumer:
+        places = [TopicPartition(topic, number) for number in wanted]
+        async for records in _slices(consumer, places, last=last, spans=spans or {}, follow=follow):
+            yield records
+
+
+async def spans_between(connection: Connection, topic: str, begin: int, end: int) -> dict[int, Span]:
+    """What each partition holds of the time from `begin` to before `end`, ns since 1970, by its records' times.
+
+    Raises MissingTopic, Unreachable.
+    """
+    partitions = (await asyncio.to_thread(describe, connection, topic)).partitions
     places = [TopicPartition(topic, number) for number in range(partitions)]
+    async with _reaching(connection, topic) as consumer:
+        ends = await consumer.end_offsets(places)
+        found = [
+            await consumer.offsets_for_times(dict.fromkeys(places, min(max(-(-at // 1_000_000), 0), _LATEST)))
+            for at in (begin, end)
+        ]
+    first, past = ({p: at[p].offset if at.get(p) else ends[p] for p in places} for at in found)
+    return {p.partition: (first[p], past[p]) for p in places}
+
+
+@asynccontextmanager
+async def _reaching(connection: Connection, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer, and errors that say what is wrong."""
     with quiet():
         try:
             async with _consumer(connection) as consumer:
-                async for records in _slices(consumer, places, last=last, follow=follow):
-                    yield records
+                yield consumer
         except TopicAuthorizationFailedError as error:
             raise Unreachable(not_allowed(topic, "Read")) from error
         except (KafkaError, TimeoutError) as error:
@@ -58,13 +96,20 @@ async def _consumer(connection: Connection) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 async def _slices(
-    consumer: AIOKafkaConsumer, places: list[TopicPartition], *, last: int | None, follow: bool
+    consumer: AIOKafkaConsumer,
+    places: list[TopicPartition],
+    *,
+    last: int | None,
+    spans: Mapping[int, Span],
+    follow: bool,
 ) -> AsyncIterator[Sequence[ConsumerRecord]]:
     consumer.assign(places)
     begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
     share = None if last is None else -(-last // len(places))
     for place in places:
-        consumer.seek(place, begins[place] if share is None else max(begins[place], ends[place] - share))
+        first, past = spans.get(place.partition, (begins[place], ends[place]))
+        ends[place] = min(past, ends[place])
+        consumer.seek(place, max(begins[place], first if share is None else ends[place] - share))
     clock = asyncio.get_running_loop().time
     heard = clock()
     while follow or [place for place in places if await consumer.position(place) < ends[place]]:
