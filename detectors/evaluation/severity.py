@@ -140,8 +140,8 @@ def _rounds(
     values: FloatArray, units: FloatArray, begin: int, longest: int, seed: int, rng: np.random.Generator
 ) -> list[list[Place]]:
     """The places of each group of copies, from first to last row."""
-    broken = units * related(values, units)
-    wanted = [(kind, rows) for kind in KINDS for rows in _durations(kind, longest)] * EACH
+    scales = dict.fromkeys(KINDS, units) | {"correlation_break": units * related(values, units)}
+    wanted = [(kind, n) for kind, of in scales.items() if of.any() for n in _durations(kind, longest)] * EACH
     wanted = [wanted[i] for i in rng.permutation(len(wanted))]
     slots = (len(values) - begin) // (APART * longest)
     rounds = []
@@ -150,9 +150,8 @@ def _rounds(
         starts = _starts(len(part), slots, longest, rng) + begin
         places = []
         for number, ((kind, rows), first) in enumerate(zip(part, starts.tolist(), strict=True), start=at):
-            scale = broken if kind == "correlation_break" else units
             block = values[first : first + _lasts(kind, rows, LEVELS)]
-            variable = _variable(kind, block, rows, scale, rng)
+            variable = _variable(kind, block, rows, scales[kind], rng)
             if variable is not None:
                 unit, of = float(units[variable]), (seed, number)
                 places.append(Place(kind, variable, first, rows, max(longest // 10, 1), unit, of))
