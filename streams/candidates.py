@@ -6,8 +6,8 @@ from dataclasses import replace
 from connectors.base import FloatArray
 from connectors.suites import Labelled
 from detectors.evaluation import baselines
-from detectors.range import Range
 from detectors.watch import Watch
+from streams.catalog import DETECTORS, method
 from streams.pipeline import Pipeline, PipelineWatch
 from streams.policy import AlertPolicy
 from streams.recorded import columns
@@ -24,8 +24,13 @@ BASELINE_SCORES: Mapping[str, Callable[[FloatArray, int], FloatArray]] = {
     "random": lambda values, _: baselines.random(len(values)),
     "moving_variance": lambda values, begin: baselines.moving_variance(values, probation=begin),
     "squared_difference": lambda values, begin: baselines.squared_difference(values, probation=begin),
+    "windowed_gaussian": lambda values, begin: baselines.windowed_gaussian(values, probation=begin),
 }
 """name -> scores (rows,) of values (rows, d) whose first rows, `begin`, do not count"""
+
+
+WATCHES = ("range", "half_space_trees")
+"""detectors that stand beside every other"""
 
 
 def of_watch(watch: Watch, policy: AlertPolicy = DEFAULT) -> Candidate:
@@ -56,4 +61,6 @@ def of_pipeline(pipeline: Pipeline) -> Candidate:
 
 def baseline_watches() -> list[Candidate]:
     """The baselines that are watches themselves, and go through the worker."""
-    return [of_watch(Watch(name=f"{BASELINE}range", detector=Range()))]
+    return [
+        of_watch(Watch(name=BASELINE + tag, detector=method(DETECTORS, "detector", {"type": tag}))) for tag in WATCHES
+    ]

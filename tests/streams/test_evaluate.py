@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from detectors.base import Batch, Scores
 from detectors.gaussian import Gaussian, GaussianState
 from detectors.watch import Watch
+from streams.candidates import BASELINE, BASELINE_SCORES, WATCHES, baseline_watches, of_watch
 from streams.cli import app
-from streams.candidates import BASELINE, BASELINE_SCORES, of_watch
 from streams.evaluate import by_slice, evaluate, is_causal, recordings, summary
 from streams.watch_text import watch_of
 
@@ -54,8 +54,8 @@ def test_what_is_loud_is_found_and_what_is_not_there_is_not(plain: list[Path]) -
 
 
 def test_baselines_stand_beside_and_a_slice_is_not_hidden_by_the_mean(plain: list[Path]) -> None:
-    judged = evaluate(recordings(plain), [of_watch(watch_of("gaussian"))])
-    assert judged.watches == ["gaussian", *(BASELINE + name for name in BASELINE_SCORES)]
+    judged = evaluate(recordings(plain), [of_watch(watch_of("gaussian")), *baseline_watches()])
+    assert judged.watches == ["gaussian", *(BASELINE + name for name in (*WATCHES, *BASELINE_SCORES))]
     means = summary(judged)
     assert means["baseline.constant"]["pate"] > 0.5 > 0.1 > means["baseline.constant"]["pate_step"]
     assert means["gaussian"]["vus_pr"] > means["baseline.random"]["vus_pr"]
@@ -71,6 +71,69 @@ def test_rows_before_the_first_that_counts_are_not_judged(plain: list[Path]) -> 
     judged = evaluate([late], [of_watch(watch_of("gaussian"))])
     assert judged.of("gaussian")[0].figures["events"] == 0
     assert "vus_pr" not in judged.of("gaussian")[0].figures
+
+
+def test_an_alert_near_an_event_finds_it_within_the_tolerance(plain: list[Path]) -> None:
+    (one,) = recordings(plain[:1])
+    shifted = replace(one, labels=np.roll(one.labels, 15))
+    strict, lenient = (
+        evaluate([shifted], [of_watch(watch_of("gaussian"))], tolerance=rows).of("gaussian")[0].figures
+        for rows in (0, 15)
+    )
+    assert (strict["found"], strict["false_alerts"]) == (0, 1)
+    assert (lenient["found"], lenient["false_alerts"], lenient["delay_rows"]) == (1, 0, -15)
+
+
+def test_events_of_all_recordings_count_alike(plain: list[Path]) -> None:
+    told = summary(evaluate(recordings(plain), [of_watch(watch_of("gaussian"))]))["gaussian"]
+    assert (told["event_precision"], told["event_recall"]) == (1.0, 0.5)
+    assert told["event_f1"] == pytest.approx(2 / 3)
+    assert told["judged_rows"] == 2 * 850
+
+
+PIPELINE = """
+[pipelines.pump]
+topic = "pump"
+decode = { format = "json", series = "pump", time = "time", values = "VALUE" }
+
+[[pipelines.pump.watches]]
+name = "level"
+detector = { type = "gaussian" }
+overrides = [{ series = "loud", detector = { limit = 1e6 } }]
+
+[[pipelines.pump.watches]]
+name = "edge"
+detector = { type = "range" }
+"""
+
+
+def configured(path: Path, *, values: str = "value") -> str:
+    path.write_text(PIPELINE.replace("VALUE", values))
+    return str(path)
+
+
+def test_a_configured_pipeline_is_judged_with_its_overrides(plain: list[Path], tmp_path: Path) -> None:
+    config = configured(tmp_path / "watchkeeper.toml")
+    arguments = ["evaluate", str(plain[0]), "--pipeline", "pump", "--config", config, "--json", "--prove-causal"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["figures"]["edge.found"], told["figures"]["level.found"]) == (1, 0)
+    assert told["causal"] == {"pump": True}
+
+
+def test_a_pipeline_that_reads_other_columns_is_told(plain: list[Path], tmp_path: Path) -> None:
+    config = configured(tmp_path / "watchkeeper.toml", values="flow")
+    done = CliRunner().invoke(app, ["evaluate", str(plain[0]), "--pipeline", "pump", "--config", config])
+    assert done.exit_code == 2
+    assert "pipeline pump reads flow, and the columns are value" in done.output.replace("\n", " ")
+
+
+def test_the_point_adjusted_figure_never_comes_without_its_warning(plain: list[Path]) -> None:
+    arguments = ["evaluate", str(plain[0]), "--watch", "gaussian"]
+    assert "PA-F1" not in CliRunner().invoke(app, arguments).output
+    shown = CliRunner().invoke(app, [*arguments, "--point-adjusted"]).output
+    assert shown.index("PA-F1") < shown.rindex("baseline.random") < shown.index("random scores get 0.93")
 
 
 class Foresight(Gaussian, frozen=True, kw_only=True, tag="foresight"):
@@ -107,6 +170,8 @@ def test_the_command_prints_a_table_and_figures(plain: list[Path]) -> None:
         (["unlabelled.csv", "-w", "gaussian"], "there is no column `label`"),
         ([".", "-w", "gaussian"], "no suite is called"),
         (["unlabelled.csv", "-w", "gausian"], "did you mean 'gaussian'"),
+        (["unlabelled.csv"], "say what to evaluate: --watch"),
+        (["unlabelled.csv", "-p", "pumps"], "watchkeeper.toml: cannot be read"),
     ],
 )
 def test_what_is_wrong_is_one_line(
