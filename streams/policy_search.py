@@ -1,0 +1,139 @@
+"""The search for a threshold: what its excursions let expect, and what a replay of the recording counts."""
+
+from dataclasses import dataclass, replace
+from math import ceil, floor, log10
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from connectors.base import BoolArray, FloatArray
+from detectors.base import Scores
+from detectors.evaluation.excursions import Excursions
+from detectors.watch import Watch
+from streams.alerts import OPENED, PolicyState, judge
+from streams.pipeline import Pipeline, PipelineWatch
+from streams.policy import AlertPolicy, OpenAfter
+from streams.recorded import columns, replay
+
+PER_DECADE = 20
+"""thresholds that are tried where the share of readings above them falls to a tenth"""
+
+SHARE = 0.1
+"""A threshold that more of the normal readings cross is not tried: an alert that once opened would hardly close."""
+
+TRIES = 10
+"""higher thresholds that are replayed where a limit changes the scores themselves"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A threshold and a hold.
+
+    hold:      consecutive alarms that open an alert
+    predicted: excursions that last as long, in the time of the budget, by the formula or, where that does not apply,
+               by their lengths in the recording; excursions close together are one alert, so alerts are no more
+    counted:   alerts that a replay of the recording with these settings opened on normal readings
+    """
+
+    threshold: float
+    hold: int
+    predicted: float
+    counted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A recording that can be replayed with other settings."""
+
+    path: Path
+    variables: tuple[str, ...]
+    watch: Watch
+    stage: str
+    parameter: str
+    alerts: AlertPolicy
+    normal: BoolArray
+
+    def score(self) -> FloatArray:
+        """As the watch is configured."""
+        return replay(self._pipeline(self.watch, self.alerts), self.path).scored[self.watch.name].score
+
+    def count(self, threshold: float, hold: int) -> int:
+        """Alerts on normal readings, through the production worker."""
+        method = msgspec.structs.replace(getattr(self.watch, self.stage), **{self.parameter: threshold})
+        pipeline = self._pipeline(replace(self.watch, **{self.stage: method}), self.opening(hold))
+        opened = [alert for alert in replay(pipeline, self.path).alerts if alert.kind not in ("silence", "drift")]
+        return sum(bool(self.normal[alert.first_offset]) for alert in opened)
+
+    def opening(self, hold: int) -> AlertPolicy:
+        """The alert policy with this hold."""
+        return msgspec.structs.replace(self.alerts, open_after=OpenAfter(alarms=hold, of=hold))
+
+    def _pipeline(self, watch: Watch, alerts: AlertPolicy) -> Pipeline:
+        watches, decoder = (PipelineWatch(watch=watch),), columns(self.variables)
+        return Pipeline(name="policy", topic="policy", decoder=decoder, watches=watches, policy=alerts)
+
+
+class Search:
+    """Looks for thresholds from above: far below, one alert that never closes would seem to be within any budget."""
+
+    def __init__(self, trial: Trial, excursions: Excursions, score: FloatArray, unit: float, allowed: float) -> None:
+        self._trial, self._excursions, self._score = trial, excursions, score
+        self._unit, self._allowed = unit, allowed
+        self._units = len(excursions.ranked) / unit
+        self._predicted: dict[float, FloatArray] = {}
+        self._candidates = self._thresholds()
+
+    def _thresholds(self) -> list[float]:
+        """Falling, rounded up to four digits, so that they can be written down."""
+        n, fit = len(self._excursions.ranked), self._excursions
+        rarest = 0.5 / n if fit.unfit else 0.5 * min(1 / n, self._allowed / self._unit)
+        shares = np.geomspace(rarest, SHARE, ceil(PER_DECADE * log10(SHARE / rarest)) + 1)
+        found = dict.fromkeys(_rounded(fit.threshold(float(share))) for share in shares)
+        return [threshold for threshold in found if threshold > 0]
+
+    def lowest(self, hold: int) -> list[Pair]:
+        """Within the budget, as every higher one is; empty = there is none."""
+        within = 0
+        while within < len(self._candidates) and self._seems_within(self._candidates[within], hold):
+            within += 1
+        for threshold in self._candidates[max(within - TRIES, 0) : within][::-1]:
+            pair = self.pair(threshold, hold)
+            if pair.counted <= self._allowed * self._units:
+                return [pair]
+        return []
+
+    def pair(self, threshold: float, hold: int) -> Pair:
+        """With what is predicted, and what a replay counts."""
+        predicted = self._per_unit(threshold, hold)
+        return Pair(threshold, hold, predicted, self._trial.count(threshold, hold))
+
+    def _seems_within(self, threshold: float, hold: int) -> bool:
+        """By the scores as they are: cheaper than a replay, and the same unless the limit changes the scores."""
+        if self._per_unit(threshold, hold) > self._allowed:
+            return False
+        return self._count(threshold, hold) <= self._allowed * self._units
+
+    def _per_unit(self, threshold: float, hold: int) -> float:
+        if threshold not in self._predicted:
+            self._predicted[threshold] = self._excursions.per_reading(threshold)
+        return float(self._predicted[threshold][hold - 1]) * self._unit
+
+    def _count(self, threshold: float, hold: int) -> int:
+        n = len(self._score)
+        rows, slots = np.arange(n), np.zeros(n, np.int64)
+        scores = Scores(self._score, np.full(n, threshold), self._score >= threshold, slots)
+        events = judge(self._trial.opening(hold), PolicyState.init(1, 2), slots, rows, rows, scores)
+        return sum(bool(self._trial.normal[event.first]) for event in events if event.what == OPENED)
+
+
+def _rounded(threshold: float) -> float:
+    """Up, to four digits.
+
+    >>> _rounded(6.12345)
+    6.124
+    """
+    if threshold == 0:
+        return 0.0
+    digits = 3 - floor(log10(abs(threshold)))
+    return float(round(ceil(threshold * 10.0**digits) / 10.0**digits, max(digits, 0)))
