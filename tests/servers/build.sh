@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Kafka and InfluxDB for the tests, from the package registries into .servers/. Minutes, once; needs a JDK with Maven, Go and Rust.
+# A Chromium for the tests of pages, unpacked there too where apt-get is at hand; without it those tests are skipped.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=$PWD/tests/servers
@@ -36,6 +37,24 @@ influxdb() {
   mkdir -p "$servers/influxdb" && mv "$build/influxd" "$servers/influxdb/influxd" && rm -rf "$build"
 }
 
+# what Debian would install, in a folder of its own: needs no root, but root alone can renew the lists first
+unpack_chromium() {
+  local build=$servers/chromium.partial packages
+  rm -rf "$build" && mkdir -p "$build" || return
+  [ "$(id -u)" != 0 ] || apt-get --quiet=2 update || return
+  packages=$(apt-get --simulate --no-install-recommends install chromium fonts-dejavu-core) || return
+  packages=$(awk '$1 == "Inst" { print $2 }' <<< "$packages")
+  (
+    cd "$build"
+    # shellcheck disable=SC2086 # a list of names
+    apt-get --quiet=2 download $packages || exit
+    for package in ./*.deb; do dpkg -x "$package" . || exit; done
+    rm ./*.deb
+  ) || return
+  echo '<fontconfig><dir>/usr/share/fonts</dir><dir prefix="relative">usr/share/fonts</dir></fontconfig>' > "$build/fonts.conf"
+  mv "$build" "$servers/chromium"
+}
+
 mkdir -p "$servers"
 for server in kafka influxdb; do
   if [ ! -e "$servers/$server" ]; then
@@ -43,3 +62,9 @@ for server in kafka influxdb; do
     "$server"
   fi
 done
+
+if ! command -v chromium > /dev/null && [ ! -e "$servers/chromium" ]; then
+  echo "unpacking chromium into .servers/chromium"
+  unpack_chromium > "$servers/chromium.log" 2>&1 ||
+    echo "make servers: no chromium, see .servers/chromium.log; the tests that open pages are skipped"
+fi

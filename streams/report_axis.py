@@ -1,0 +1,34 @@
+"""The axis below the panels: row numbers, and when those rows were measured."""
+
+import numpy as np
+
+from connectors.base import IntArray
+from streams.report_trace import WIDTH, Columns
+
+TICKS = 8
+"""most of them"""
+
+HOUR = 3600 * 10**9
+
+
+def axis(columns: Columns, times: IntArray) -> str:
+    """Ticks at round rows; times (rows,) in ns since 1970, UTC, are left out if none is known."""
+    rows = ticks(len(times))
+    digits = len("2024-01-01T00:00:00") if np.ptp(times) < 2 * HOUR else len("2024-01-01T00:00")
+    drawn = []
+    for row in rows:
+        at = int(columns.middles[np.searchsorted(columns.starts, row, side="right") - 1])
+        anchor = ' class="last"' if at > WIDTH - 60 else ' class="first"' if at < 40 else ""
+        when = str(np.datetime64(int(times[row]), "ns"))[:digits].replace("T", " ") if times[row] else ""
+        drawn.append(
+            f'<g transform="translate({at} 0)"><path class="frame" d="M0 0v5"/><text{anchor} y="18">{row:,}</text>'
+            f'<text{anchor} y="32">{when}</text></g>'
+        )
+    label = f"row{', UTC' if times.any() else ''}"
+    return f'<g class="axis">{"".join(drawn)}<text class="scale" x="-6" y="18">{label}</text></g>'
+
+
+def ticks(rows: int) -> list[int]:
+    """Rows at multiples of 1, 2 or 5 times a power of ten, the first row among them."""
+    step = next(step for power in range(20) for m in (1, 2, 5) if (step := m * 10**power) * TICKS >= rows)
+    return list(range(0, rows, step))

@@ -1,0 +1,56 @@
+"""What a report tells: an evaluation, and what was found out beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from detectors.watch import Watch
+from streams.evaluate import Evaluation
+
+Scores = Mapping[str, Mapping[str, float]]
+
+
+class Budget(Protocol):
+    """False-alarm episodes on normal rows that a calibrated watch promised, and those that came.
+
+    name:      of the watch and the recordings
+    low, high: 95 % interval of `ratio`, observed over promised
+    days:      of normal readings; None = the sampling is not known
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def promised(self) -> float: ...
+    @property
+    def observed(self) -> int: ...
+    @property
+    def ratio(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def days(self) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """An evaluation, and what was found out beside it; what was not asked for stays empty.
+
+    figures:   machine and figures, as `--json` prints them
+    watches:   those of the evaluation, for their parameters
+    tolerance: rows around an event within which an alert found it
+    nab:       watch -> profile -> score of the Numenta Anomaly Benchmark
+    published: the same of detectors whose scores its authors published
+    proved:    watch -> whether no later reading changes an earlier score
+    """
+
+    evaluation: Evaluation
+    figures: Mapping[str, Any]
+    watches: Sequence[Watch] = ()
+    tolerance: int = 0
+    nab: Scores = field(default_factory=dict)
+    published: Scores = field(default_factory=dict)
+    proved: Mapping[str, bool] = field(default_factory=dict)
+    budgets: Sequence[Budget] = ()

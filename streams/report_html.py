@@ -1,0 +1,56 @@
+"""HTML from texts: every text is escaped here, once."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+
+def text(anything: object) -> str:
+    """Escaped, for content and attributes alike; what cannot be printed becomes a replacement character."""
+    return escape("".join(c if c.isprintable() else "\ufffd" for c in str(anything)))
+
+
+def head(label: str, *, title: str = "", scope: str = "col", span: int = 1) -> str:
+    """A heading of a column, or of columns."""
+    wide = f' colspan="{span}"' if span > 1 else ""
+    told = f' title="{text(title)}"' if title else ""
+    inner = f"<abbr{told}>{text(label)}</abbr>" if title else text(label)
+    return f'<th scope="{scope}"{wide}>{inner}</th>'
+
+
+def name(label: str, *, link: str = "") -> str:
+    """The heading of a row."""
+    inner = f'<a href="#{text(link)}">{text(label)}</a>' if link else text(label)
+    return f'<th scope="row">{inner}</th>'
+
+
+def cell(shown: str, *, mark: str = "") -> str:
+    """A number; `mark` says in a word why it stands out."""
+    if not mark:
+        return f"<td>{text(shown)}</td>"
+    return f'<td class="{mark}"><strong>{text(shown)}</strong><span class="hidden"> ({mark})</span></td>'
+
+
+def words(shown: str, *, kind: str = "") -> str:
+    """A cell of words."""
+    return f'<td class="words {kind}">{text(shown)}</td>' if kind else f'<td class="words">{text(shown)}</td>'
+
+
+def table(caption: str, heads: Sequence[Sequence[str]], rows: Iterable[str]) -> str:
+    """A table that scrolls by itself where the page is narrower; its rows are the inside of `tr`."""
+    top = "".join(f"<tr>{''.join(cells)}</tr>" for cells in heads)
+    body = "\n".join(row if row.startswith("<tr") else f"<tr>{row}</tr>" for row in rows)
+    return (
+        f'<div class="scroll"><table>\n<caption>{text(caption)}</caption>\n<thead>{top}</thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table></div>"
+    )
+
+
+def section(anchor: str, heading: str, *content: str) -> str:
+    """Empty without content."""
+    inside = "\n".join(part for part in content if part)
+    return f'<section id="{anchor}">\n<h2>{text(heading)}</h2>\n{inside}\n</section>' if inside else ""
+
+
+def paragraph(told: str, *, kind: str = "") -> str:
+    """A paragraph of plain words."""
+    return f'<p class="{kind}">{text(told)}</p>' if kind else f"<p>{text(told)}</p>"

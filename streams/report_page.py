@@ -1,0 +1,106 @@
+"""A report as one HTML page that needs no network, no script and no other file."""
+
+from detectors.watch import Watch
+from streams.candidates import BASELINE
+from streams.evaluate import summary
+from streams.report_contents import Report
+from streams.report_html import section, text
+from streams.report_plot import DEFINITIONS
+from streams.report_recordings import drawn, overview, plots
+from streams.report_sections import budgets, means, nab, notes, proof, rejected, slices
+from streams.report_style import STYLE
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""Whatever a name may smuggle in, the browser loads and runs nothing."""
+
+LINKS = {
+    "run": "What was run",
+    "means": "Means",
+    "notes": "Notes",
+    "nab": "NAB",
+    "slices": "Slices",
+    "budgets": "False-alarm budget",
+    "rejected": "Rejected rows",
+    "causal": "Causality",
+    "recordings": "Recordings",
+    "plots": "Plots",
+}
+
+
+def page(report: Report) -> str:
+    """HTML. Raises ValueError if a recording cannot be read again for its plot."""
+    shown_recordings = drawn(report)
+    parts = [run(report), means(report), notes(report), nab(report), slices(report), budgets(report)]
+    parts += [rejected(report), proof(report), overview(report, shown_recordings), plots(report, shown_recordings)]
+    heading = f"Evaluation of {', '.join(_watches(report)) or 'baselines'}"
+    body = "\n".join(part for part in parts if part)
+    links = "".join(
+        f'<a href="#{to}">{text(label)}</a>' for to, label in LINKS.items() if f'<section id="{to}"' in body
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{text(heading)}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+{DEFINITIONS}
+<header id="top">
+<h1>{text(heading)}</h1>
+<p class="lead">{text(_in_short(report))}</p>
+<nav aria-label="Sections">{links}</nav>
+</header>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def run(report: Report) -> str:
+    """The watches with their parameters, the recordings and the machine."""
+    lines = [(f"watch {watch.name}", f"<code>{text(_stages(watch))}</code>") for watch in report.watches]
+    recordings = {one.recording.name: one.recording for one in report.evaluation.judged}.values()
+    rows, assets = sum(len(one.labels) for one in recordings), {one.asset for one in recordings}
+    lines.append(("recordings", f"{len(recordings)}, of {len(assets)} assets, {rows:,} rows"))
+    machine = report.figures.get("machine", {})
+    lines.append(("machine", text(", ".join(f"{name} {value}" for name, value in machine.items()))))
+    near = f", or within {report.tolerance} rows of it" if report.tolerance else ""
+    lines.append(("found", f"an event is found by an alert that opens in it{near}"))
+    told = "".join(f"<dt>{text(name)}</dt><dd>{value}</dd>" for name, value in lines)
+    return section("run", "What was run", f"<dl>{told}</dl>")
+
+
+def _stages(watch: Watch) -> str:
+    """Each with its parameters, in the order in which a reading passes them."""
+    return " → ".join(repr(stage) for stage in (watch.detector, watch.calibrator, watch.drift) if stage is not None)
+
+
+def _watches(report: Report) -> list[str]:
+    return [name for name in report.evaluation.watches if not name.startswith(BASELINE)]
+
+
+def _in_short(report: Report) -> str:
+    """The watch that ranks best, and whether it beats the baselines at all."""
+    of = {name: told["vus_pr"] for name, told in summary(report.evaluation).items() if "vus_pr" in told}
+    watches = [name for name in of if not name.startswith(BASELINE)]
+    beside = [name for name in of if name.startswith(BASELINE)]
+    if not watches or not beside:
+        return "Labelled recordings replayed through the production worker, and judged by their labels."
+    first, base = max(watches, key=of.__getitem__), max(beside, key=of.__getitem__)
+    ahead = f"{first}{' ranks best' if len(watches) > 1 else ' ranks'} with a mean VUS-PR of {of[first]:.3f}"
+    told = f"{base} has {of[base]:.3f}"
+    if of[first] > of[base]:
+        return f"{ahead}; the best baseline, {told}.{_counts(report, first)}"
+    return f"{ahead}, which is no better than a baseline: {told}.{_counts(report, first)}"
+
+
+def _counts(report: Report, watch: str) -> str:
+    told = summary(report.evaluation)[watch]
+    if "found" not in told:
+        return ""
+    return f" It found {told['found']:.0f} of {told['events']:.0f} events with {told['false_alerts']:.0f} false alerts."
