@@ -23,8 +23,6 @@ from streams.recorded import columns, replay
 
 BUDGETS = (0, 1, 2, 5)
 """false alert episodes per 1,000 readings"""
-IN_ALARM = 0.1
-"""Share of the readings that may lie above a threshold: an alarm that is always on is no alarm."""
 QUIET = AlertPolicy().close_after
 """readings below the threshold that end an episode"""
 
@@ -166,24 +164,26 @@ class _Judge:
 
 
 def threshold(score: FloatArray, *, per_thousand: float) -> float:
-    """The lowest at which a recording (rows,) has so many alarm episodes per 1,000 readings, and fewer at any higher.
+    """The lowest at which a recording (rows,) has so many alarm episodes per 1,000 readings, or fewer at any higher.
 
-    An episode is a run of readings at or above it, and ends after QUIET below. More than IN_ALARM of the readings are
-    never at or above it. Above the highest score if that is already too much.
+    An episode is a run of readings at or above it, and ends after QUIET below. All of them together last at most
+    QUIET readings for each that is allowed: an alarm that is always on is no alarm. Just above the highest score if
+    even that is too much.
 
-    >>> threshold(np.arange(1000.0) % 100, per_thousand=5) > 99
+    >>> threshold(np.array([0.0, 0.0, 1.0, 0.0, 3.0]), per_thousand=0) > 3
     True
     """
     score = score[~np.isnan(score)]
     if not len(score):
         return np.inf
+    allowed = int(per_thousand * len(score) / 1000)
     before = _before(score)
     begins = score > before
     levels = np.unique(score)[::-1]
     episodes = _at_least(score[begins], levels) - _at_least(before[begins], levels)
-    too_much = (episodes > per_thousand * len(score) / 1000) | (_at_least(score, levels) > IN_ALARM * len(score))
-    allowed = int(np.argmax(too_much)) if too_much.any() else len(levels)
-    return float(levels[allowed - 1]) if allowed else float(np.nextafter(levels[0], np.inf))
+    too_much = (episodes > allowed) | (_at_least(score, levels) > QUIET * allowed)
+    first = int(np.argmax(too_much)) if too_much.any() else len(levels)
+    return float(levels[first - 1]) if first else float(np.nextafter(levels[0], np.inf))
 
 
 def delay(score: FloatArray, limit: float) -> float:

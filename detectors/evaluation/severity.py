@@ -144,17 +144,17 @@ def _rounds(
     wanted = [(kind, n) for kind, of in scales.items() if of.any() for n in _durations(kind, longest)] * EACH
     wanted = [wanted[i] for i in rng.permutation(len(wanted))]
     slots = (len(values) - begin) // (APART * longest)
-    rounds = []
+    rounds: list[list[Place]] = []
     for at in range(0, len(wanted), slots):
         part = wanted[at : at + slots]
-        starts = _starts(len(part), slots, longest, rng) + begin
+        starts = (begin + _starts(len(part), slots, longest, rng)).tolist()
         places = []
-        for number, ((kind, rows), first) in enumerate(zip(part, starts.tolist(), strict=True), start=at):
+        for number, ((kind, rows), first) in enumerate(zip(part, starts, strict=True), start=at):
             block = values[first : first + _lasts(kind, rows, LEVELS)]
             variable = _variable(kind, block, rows, scales[kind], rng)
             if variable is not None:
-                unit, of = float(units[variable]), (seed, number)
-                places.append(Place(kind, variable, first, rows, max(longest // 10, 1), unit, of))
+                unit = float(units[variable])
+                places.append(Place(kind, variable, first, rows, longest // 10, unit, (seed, number)))
         rounds += [places] if places else []
     return rounds
 

@@ -81,7 +81,7 @@ def test_scores_that_rise_with_every_offset_and_scores_that_say_nothing(
 
 def naive_threshold(score: FloatArray, per_thousand: float) -> float:
     """Every threshold in turn, from above; episodes counted reading by reading."""
-    best = np.nextafter(score.max(), np.inf)
+    best, allowed = np.nextafter(score.max(), np.inf), per_thousand * len(score) // 1000
     for limit in sorted(set(score.tolist()), reverse=True):
         episodes, below = 0, QUIET
         for value in score:
@@ -90,7 +90,7 @@ def naive_threshold(score: FloatArray, per_thousand: float) -> float:
                 below = 0
             else:
                 below += 1
-        if episodes > per_thousand * len(score) / 1000 or (score >= limit).sum() > 0.1 * len(score):
+        if episodes > allowed or (score >= limit).sum() > QUIET * allowed:
             return float(best)
         best = limit
     return float(best)
