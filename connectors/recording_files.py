@@ -127,6 +127,22 @@ def labels(path: Path) -> IntArray | None:
     return None
 
 
+def event_kinds(path: Path, known: IntArray) -> tuple[str, ...]:
+    """What `label_kind` says in the first row of each run of anomalous rows; empty if there is no such column.
+
+    known: (rows,) as `labels` gives them. Raises ValueError if the file cannot be read.
+    """
+    try:
+        table = _read_table(path, "timestamp", "series")
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"cannot read labels of {path}: {error}") from error
+    if "label_kind" not in table.column_names:
+        return ()
+    begins = np.flatnonzero(np.diff(np.concatenate([[0], known == 1]).astype(np.int8)) == 1)
+    kinds = table.column("label_kind").cast(pa.string()).take(pa.array(begins)).to_pylist()
+    return tuple(kind or "" for kind in kinds)
+
+
 def numbers(path: Path, *, time: str = "timestamp", series: str = "series") -> tuple[tuple[str, ...], FloatArray]:
     """Names of the numeric columns of a CSV or Parquet file that a detector may read, and their values (rows, d).
 

@@ -1,7 +1,7 @@
 """Labelled recordings of public benchmarks: where each begins to count, and to which slice it belongs."""
 
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connectors.base import IntArray
-from connectors.recording_files import HIDDEN, labels, numbers, open_file
+from connectors.recording_files import HIDDEN, event_kinds, labels, numbers, open_file
 
 DAY = 86_400 * 10**9
 """ns"""
@@ -31,6 +31,7 @@ class Labelled:
     suite:        that it belongs to; empty = none
     asset:        what was measured, a slice of the report
     kinds:        of its anomalies, where the publisher names them: slices of the report
+    event_kinds:  of each run of anomalous rows, in their order; empty = all of the one in `kinds`, or not known
     rows_per_day: None = the sampling is not known, so nothing can be said per day
     """
 
@@ -41,6 +42,7 @@ class Labelled:
     begin: int
     asset: str
     kinds: tuple[str, ...] = ()
+    event_kinds: tuple[str, ...] = ()
     rows_per_day: float | None = None
     suite: str = ""
 
@@ -63,14 +65,18 @@ def load(folder: Path) -> list[Labelled]:
 
 
 def own(path: Path) -> Labelled:
-    """Anybody's CSV or Parquet file with a column `label`, whose clock is taken to be true. Raises ValueError."""
+    """Anybody's CSV or Parquet file with a column `label`, whose clock is taken to be true.
+
+    A column `label_kind` names the kinds of its anomalies. Raises ValueError.
+    """
     names, values = numbers(path)
     known = labels(path)
     if known is None:
         raise ValueError(f"{path}: there is no column `label` (1 anomalous, 0 normal, empty unknown) to judge by")
+    kinds = event_kinds(path, known)
     return Labelled(
         name=path.stem, path=path, variables=names, labels=known, begin=_probation(len(values)), asset=path.stem,
-        rows_per_day=_rows_per_day(path),
+        kinds=_distinct(kinds), event_kinds=kinds, rows_per_day=_rows_per_day(path),
     )  # fmt: skip
 
 
@@ -98,16 +104,15 @@ def smd(folder: Path) -> list[Labelled]:
 def asd(folder: Path) -> list[Labelled]:
     """Application Server Dataset: as SMD, and the kinds of anomalies in each server."""
     kinds = _asd_kinds(folder / "anomaly_type.csv")
-    return [_split(path, asset=path.stem, kinds=kinds.get(path.stem, ()), sampled=True) for path in _files(folder)]
+    return [_split(path, asset=path.stem, listed=kinds.get(path.stem, ()), sampled=True) for path in _files(folder)]
 
 
 def nasa(folder: Path) -> list[Labelled]:
     """Telemetry of two spacecraft, SMAP and MSL, an unlabelled and a labelled part of each channel."""
     found = []
     for path in _files(folder):
-        listed = _note(path).partition("anomaly kinds:")[2].split(",")
-        kinds = _distinct(kind.strip() for kind in listed)
-        found.append(_split(path, asset=path.stem.partition("_")[0], kinds=kinds))
+        listed = [kind.strip() for kind in _note(path).partition("anomaly kinds:")[2].split(",")]
+        found.append(_split(path, asset=path.stem.partition("_")[0], listed=listed))
     return found
 
 
@@ -160,14 +165,18 @@ def _probation(rows: int) -> int:
     return min(rows * 15 // 100, 750)
 
 
-def _split(path: Path, *, asset: str, kinds: tuple[str, ...] = (), sampled: bool = False) -> Labelled:
-    """A recording whose column `split` says where the test part begins, which reaches to its end."""
+def _split(path: Path, *, asset: str, listed: Sequence[str] = (), sampled: bool = False) -> Labelled:
+    """A recording whose column `split` says where the test part begins, which reaches to its end.
+
+    listed: kinds of its anomalies, in their order
+    """
     parts = pq.read_table(path, columns=["split"]).column("split").cast(pa.string())
     tested = pc.fill_null(pc.equal(parts, "test"), False).to_numpy()
     begin = int(np.argmax(tested)) if tested.any() else 0
     if not tested[begin:].all():
         raise ValueError(f"{path}: rows of column split must be 'test' from some row to the end, and are not")
-    return _labelled(path, asset=asset, begin=begin, kinds=kinds, sampled=sampled)
+    one = _labelled(path, asset=asset, begin=begin, kinds=_distinct(listed), sampled=sampled)
+    return replace(one, event_kinds=tuple(listed)) if len(set(listed)) > 1 else one
 
 
 def _labelled(
@@ -204,13 +213,13 @@ def _note(path: Path) -> str:
 
 
 def _asd_kinds(path: Path) -> dict[str, tuple[str, ...]]:
-    """Server -> kinds of its anomalies; empty where the publisher's list is absent."""
+    """Server -> kinds of its anomalies, in their order; empty where the publisher's list is absent."""
     if not path.exists():
         return {}
     with path.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     names = {row["dataset"] for row in rows}
-    return {name: _distinct(row["anomaly_type"] for row in rows if row["dataset"] == name) for name in names}
+    return {name: tuple(row["anomaly_type"] for row in rows if row["dataset"] == name) for name in names}
 
 
 def _distinct(kinds: Iterable[str]) -> tuple[str, ...]:

@@ -82,6 +82,8 @@ def _print(out: Any, judged: Any, *, point_adjusted: bool) -> None:
     if nab := module.nab_scores(judged):
         out.print(tables.nab_table(nab))
     if len(slices) > 1:
-        out.print(tables.slices(slices, "vus_pr"))
+        out.print(tables.slices(slices, "VUS-PR"))
+    if kinds := module.by_kind(judged):
+        out.print(tables.slices(kinds, "found", ".0%"))
     for name, reasons in judged.rejected.items():
         out.print(f"{name}: rejected {', '.join(f'{rows} rows: {reason}' for reason, rows in reasons.items())}")

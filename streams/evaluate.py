@@ -1,6 +1,6 @@
 """How good watches are on labelled recordings, through the production worker, beside scores that know nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from connectors.base import Alert, FloatArray, IntArray
 from connectors.recordings import numbers
 from connectors.suites import Labelled, load, own
 from detectors.evaluation import nab
+from detectors.evaluation.detection import delays
+from detectors.evaluation.events import events
 from detectors.evaluation.vus import period
 from streams.candidates import BASELINE, BASELINE_SCORES, Candidate
 from streams.judging import Figures, alerted, means, ranked
@@ -33,8 +35,13 @@ class Judged:
 
 @dataclass(slots=True)
 class Evaluation:
-    """All that was judged, in the order of the recordings, and what was rejected: recording -> reason -> rows."""
+    """All that was judged, in the order of the recordings.
 
+    tolerance: rows around an event within which an alert still finds it
+    rejected:  recording -> reason -> rows
+    """
+
+    tolerance: int = 0
     judged: list[Judged] = field(default_factory=list)
     rejected: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
@@ -76,7 +83,7 @@ def evaluate(
 
     Raises ValueError if a recording cannot be read, or if it does not fit a candidate.
     """
-    evaluation = Evaluation()
+    evaluation = Evaluation(tolerance)
     for candidate in candidates if found else ():
         replay(candidate(found[0]), found[0].path)  # compiles, which is no part of a reading's cost
     for one in found:
@@ -134,6 +141,42 @@ def by_slice(evaluation: Evaluation, figure: str) -> dict[str, dict[str, float]]
             if figure in (figures := means(of)):
                 told.setdefault(slice_, {})[watch] = figures[figure]
     return told
+
+
+def by_kind(evaluation: Evaluation) -> dict[str, dict[str, float]]:
+    """Kind of anomaly -> watch -> share of its events that an alert found; only for what opens alerts.
+
+    Raises ValueError if a recording names more or fewer kinds than it has events.
+    """
+    told: dict[str, dict[str, list[bool]]] = {}
+    for judged in evaluation.judged:
+        for kind, found in _found(judged, evaluation.tolerance):
+            told.setdefault(kind, {}).setdefault(judged.watch, []).append(found)
+    silent = {watch for watch in evaluation.watches if "alerts" not in means([o.figures for o in evaluation.of(watch)])}
+    return {
+        kind: {watch: float(np.mean(hits)) for watch, hits in watches.items() if watch not in silent}
+        for kind, watches in sorted(told.items())
+    }
+
+
+def _found(judged: Judged, tolerance: int) -> Iterator[tuple[str, bool]]:
+    """Kind of each event that counts, and whether it was found."""
+    one, known = judged.recording, counted(judged.recording)
+    kinds = dict(zip((last for _, last in events(one.labels)), _kinds(one), strict=True))
+    alarms = np.zeros(len(known), np.bool_)
+    alarms[list(judged.opened)] = True
+    for (_, last), wait in zip(events(known), delays(alarms, known, tolerance=tolerance).tolist(), strict=True):
+        if kind := kinds[last]:
+            yield kind, not np.isnan(wait)
+
+
+def _kinds(one: Labelled) -> Sequence[str]:
+    number = len(events(one.labels))
+    if not one.event_kinds:
+        return [one.kinds[0] if len(one.kinds) == 1 else ""] * number
+    if len(one.event_kinds) != number:
+        raise ValueError(f"{one.path}: {number} events are labelled, and {len(one.event_kinds)} kinds are named")
+    return one.event_kinds
 
 
 def nab_scores(evaluation: Evaluation) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ from math import nan
 from rich.table import Table
 
 from detectors.evaluation.adjusted import WARNING
-from streams.evaluate import Evaluation, by_slice, nab_scores, summary
+from streams.evaluate import Evaluation, by_kind, by_slice, nab_scores, summary
 
 __all__ = ["COLUMNS", "NOTE", "POINT_ADJUSTED", "WARNING", "figures", "nab_table", "slices", "table"]
 
@@ -48,14 +48,14 @@ def table(means: Means, columns: Mapping[str, tuple[str, str]] = COLUMNS) -> Tab
     return made
 
 
-def slices(by_slice: Means, figure: str) -> Table:
+def slices(by_slice: Means, heading: str, form: str = ".3f") -> Table:
     """A line for each slice."""
     watches = list(dict.fromkeys(watch for means in by_slice.values() for watch in means))
-    made = Table(COLUMNS[figure][0], *watches, box=None)
+    made = Table(heading, *watches, box=None)
     for column in made.columns[1:]:
         column.justify = "right"
     for name, means in by_slice.items():
-        made.add_row(name, *(_cell(means.get(watch, nan), COLUMNS[figure][1]) for watch in watches))
+        made.add_row(name, *(_cell(means.get(watch, nan), form) for watch in watches))
     return made
 
 
@@ -78,5 +78,7 @@ def figures(evaluation: Evaluation) -> dict[str, float]:
     means, nab = summary(evaluation), nab_scores(evaluation)
     found = {f"{watch}.{name}": value for watch, told in means.items() for name, value in told.items()}
     found |= {f"{watch}.nab.{name}": value for watch, told in nab.items() for name, value in told.items()}
+    kinds = by_kind(evaluation)
+    found |= {f"{watch}.kind.{name}.recall": v for name, told in kinds.items() for watch, v in told.items()}
     slices = by_slice(evaluation, "vus_pr")
     return found | {f"{w}.slice.{name}.vus_pr": v for name, told in slices.items() for w, v in told.items()}

@@ -80,11 +80,14 @@ def test_asd_and_nasa_name_the_kinds_of_their_anomalies_once(tmp_path: Path) -> 
     write(tmp_path / "asd/omi-2.parquet", m01=VALUES, label=LATE, split=HALVES)
     listed = "dataset,anomaly_segment,anomaly_type\nomi-1,7-7,temporal\nomi-1,8-8,metric\nomi-1,9-9,metric\n"
     (tmp_path / "asd/anomaly_type.csv").write_text(listed)
-    assert [one.kinds for one in load(tmp_path / "asd")] == [("metric", "temporal"), ()]
+    first, second = load(tmp_path / "asd")
+    assert (first.kinds, first.event_kinds) == (("metric", "temporal"), ("temporal", "metric", "metric"))
+    assert second.kinds == second.event_kinds == ()
     note = "anomaly kinds: point, contextual, point"
     write(tmp_path / "nasa/msl_C-1.parquet", note=note, telemetry=VALUES, label=LATE, split=HALVES)
     (channel,) = load(tmp_path / "nasa")
     assert (channel.asset, channel.kinds) == ("msl", ("contextual", "point"))
+    assert channel.event_kinds == ("point", "contextual", "point")
 
 
 def test_ucr_series_with_artefacts_belong_to_the_one_they_repeat(tmp_path: Path) -> None:

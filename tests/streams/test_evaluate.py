@@ -15,7 +15,7 @@ from detectors.gaussian import Gaussian, GaussianState
 from detectors.watch import Watch
 from streams.candidates import BASELINE, BASELINE_SCORES, WATCHES, baseline_watches, of_watch
 from streams.cli import app
-from streams.evaluate import by_slice, evaluate, is_causal, recordings, summary
+from streams.evaluate import by_kind, by_slice, evaluate, is_causal, recordings, summary
 from streams.watch_text import watch_of
 
 ROWS, EVENT = 1000, 700
@@ -89,6 +89,21 @@ def test_events_of_all_recordings_count_alike(plain: list[Path]) -> None:
     assert (told["event_precision"], told["event_recall"]) == (1.0, 0.5)
     assert told["event_f1"] == pytest.approx(2 / 3)
     assert told["judged_rows"] == 2 * 850
+
+
+def test_what_is_found_is_told_by_kind_of_anomaly(tmp_path: Path) -> None:
+    values = np.random.default_rng(3).normal(size=ROWS)
+    values[[400, 700]] += 30.0
+    labels = np.zeros(ROWS, np.int64)
+    labels[[400, 500, 700]] = 1
+    kinds = np.full(ROWS, "", object)
+    kinds[[400, 500, 700]] = "spike", "ghost", "spike"
+    path = tmp_path / "pump.csv"
+    lines = [f"{1_600_000_000 + 60 * i},{values[i]},{labels[i]},{kinds[i]}" for i in range(ROWS)]
+    path.write_text("\n".join(["timestamp,value,label,label_kind", *lines]) + "\n")
+    judged = evaluate(recordings([path]), [of_watch(watch_of("gaussian"))])
+    assert by_kind(judged) == {"ghost": {"gaussian": 0.0}, "spike": {"gaussian": 1.0}}
+    assert judged.of("gaussian")[0].figures["false_alerts_per_day"] == 0
 
 
 PIPELINE = """
