@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock
 
-.PHONY: demo test test-long test-faults servers bench bench-pipeline lock clean
+.PHONY: demo test test-long test-faults servers bench bench-pipeline evaluate lock clean
 
 demo: .venv/installed
 	$(BIN)/watchkeeper demo
@@ -29,6 +29,10 @@ bench: .venv/installed
 
 bench-pipeline: .venv/installed-dev
 	$(BIN)/python -m tests.benchmarks.pipeline --json
+
+# every detector and baseline on every suite of ../shared/data, an hour: ops/evaluation.csv and the tables of the README
+evaluate: .venv/installed-dev
+	$(BIN)/python -m tests.benchmarks.evaluation
 
 lock: .venv/uv
 	$(BIN)/uv pip compile --quiet --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
