@@ -38,7 +38,7 @@ class HalfSpaceTrees(msgspec.Struct, frozen=True, kw_only=True, tag="half_space_
 
     Works for rows far from all others in several variables at once. Fails where anomalies come packed in windows (they
     fill a place of their own), where the level moves, and after one gross error, which squeezes all that follows into
-    a corner of the range. It is here for comparison and slow: on one core of a server 54 us per reading of one variable
+    a corner of the range. It is here for comparison, and slow: on one core of a server 54 us per reading of one variable
     and 75 us of eight, 2 ms more per series and batch, and 41 kB of state per series.
 
     It scores and learns by River's own code and gives the very numbers of River's own advice, MinMaxScaler and
@@ -52,7 +52,8 @@ class HalfSpaceTrees(msgspec.Struct, frozen=True, kw_only=True, tag="half_space_
     n_trees:     trees; the cost rises with it.
     height:      halvings from root to leaf, at most 15: a tree has 2 ** (height + 1) - 1 nodes.
     window_size: readings until what was learned is what is scored by, and before the first verdict.
-    limit:       score at which a reading alarms; 1 % of the readings of NAB lie above 0.997, with the height of 8.
+    limit:       score at which a reading alarms; 0.997 is for one variable and the height of 8, where under 1 % of the
+                 readings of NAB lie above it. Rows of more variables score lower: let a calibrator decide.
     seed:        of River's generator, which draws the trees.
 
     >>> from detectors.base import Batch
