@@ -38,7 +38,7 @@ class HalfSpaceTrees(msgspec.Struct, frozen=True, kw_only=True, tag="half_space_
 
     Works for rows far from all others in several variables at once. Fails where anomalies come packed in windows (they
     fill a place of their own), where the level moves, and after one gross error, which squeezes all that follows into
-    a corner of the range. It is here for comparison, and slow: on one core of a server 54 us per reading of one variable
+    a corner of the range. It is here for comparison, and slow: on one server core 54 us per reading of one variable
     and 75 us of eight, 2 ms more per series and batch, and 41 kB of state per series.
 
     It scores and learns by River's own code and gives the very numbers of River's own advice, MinMaxScaler and
