@@ -1,6 +1,6 @@
 """What an evaluation judges: the pipeline that each recording goes through, and the baselines beside it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from connectors.base import FloatArray
@@ -57,6 +57,11 @@ def of_pipeline(pipeline: Pipeline) -> Candidate:
         return replace(pipeline, topic="evaluation", include=(), exclude=())
 
     return candidate
+
+
+def watches(candidate: Candidate, found: Sequence[Labelled]) -> list[Watch]:
+    """Those of a candidate, without their overrides; none where there is no recording."""
+    return [watch.watch for watch in candidate(found[0]).watches] if found else []
 
 
 def baseline_watches() -> list[Candidate]:

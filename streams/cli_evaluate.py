@@ -17,6 +17,9 @@ def evaluate(
     ] = None,
     pipeline: Annotated[str, typer.Option("--pipeline", "-p", help="The watches of a configured pipeline.")] = "",
     config: ConfigPath = DEFAULT,
+    report: Annotated[
+        Path | None, typer.Option(file_okay=False, help="A folder for report.html, figures.json and figures.csv.")
+    ] = None,
     tolerance: Annotated[int, typer.Option(min=0, help="Rows around an event in which an alert finds it.")] = 0,
     prove_causal: Annotated[
         bool, typer.Option("--prove-causal", help="Also change later readings, and see that no earlier score changes.")
@@ -41,14 +44,18 @@ def evaluate(
                 tell=lambda one: status.update(one.name),
             )  # fmt: skip
             proved = _proved(module, found, candidates, status) if prove_causal else {}
-    figures = work("evaluation_table").figures(judged)
+            status.update("budgets")
+            watches = [
+                watch for candidate in candidates.values() for watch in work("candidates").watches(candidate, found)
+            ]
+            findings = work("findings").report(judged, watches=watches, folders=recordings, proved=proved)
+        written = [] if report is None else work("report").write(report, findings)
     if as_json:
-        report = {"machine": work("bench.detectors").machine(), "figures": figures}
-        show({**report, "rejected": judged.rejected, "causal": proved})
+        show({**findings.figures, "rejected": judged.rejected, "causal": proved})
     else:
-        _print(out, judged, point_adjusted=point_adjusted)
-        for name, causal in proved.items():
-            out.print(f"{name}: {'no later reading changes an earlier score' if causal else 'NOT CAUSAL'}")
+        _print(out, findings, point_adjusted=point_adjusted)
+        for path in written:
+            out.print(f"written: {path}")
     if not all(proved.values()):
         raise typer.Exit(1)
 
@@ -73,17 +80,24 @@ def _proved(module: Any, found: Any, candidates: dict[str, Any], status: Any) ->
     return proved
 
 
-def _print(out: Any, judged: Any, *, point_adjusted: bool) -> None:
-    module, tables = work("evaluate"), work("evaluation_table")
+def _print(out: Any, findings: Any, *, point_adjusted: bool) -> None:
+    module, tables, judged = work("evaluate"), work("evaluation_table"), findings.evaluation
     means, slices = module.summary(judged), module.by_slice(judged, "vus_pr")
     out.print(tables.table(means), tables.NOTE, sep="\n")
     if point_adjusted:
         out.print(tables.table(means, tables.POINT_ADJUSTED), tables.WARNING, "", sep="\n")
-    if nab := module.nab_scores(judged):
-        out.print(tables.nab_table(nab))
+    if findings.nab:
+        out.print(tables.nab_table({**findings.nab, **findings.published}))
     if len(slices) > 1:
         out.print(tables.slices(slices, "VUS-PR"))
     if kinds := module.by_kind(judged):
         out.print(tables.slices(kinds, "found", ".0%"))
+    for kept in findings.budgets:
+        out.print(
+            f"{kept.name}: {kept.observed} false-alarm episodes, {kept.promised:.1f} promised: "
+            f"ratio {kept.ratio:.2f} ({kept.low:.2f} to {kept.high:.2f})"
+        )
     for name, reasons in judged.rejected.items():
         out.print(f"{name}: rejected {', '.join(f'{rows} rows: {reason}' for reason, rows in reasons.items())}")
+    for name, causal in findings.proved.items():
+        out.print(f"{name}: {'no later reading changes an earlier score' if causal else 'NOT CAUSAL'}")

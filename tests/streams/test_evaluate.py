@@ -178,6 +178,19 @@ def test_the_command_prints_a_table_and_figures(plain: list[Path]) -> None:
     assert figures["gaussian.slice.loud.vus_pr"] > figures["gaussian.slice.quiet.vus_pr"]
 
 
+def test_the_report_holds_what_is_printed_and_what_was_promised(plain: list[Path], tmp_path: Path) -> None:
+    names = [str(path) for path in plain]
+    arguments = ["evaluate", *names, "--watch", "gaussian+conformal", "--report", str(tmp_path / "report"), "--json"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    figures = json.loads(done.stdout)["figures"]
+    assert json.loads((tmp_path / "report/figures.json").read_text())["figures"] == figures
+    assert figures["budget.gaussian+conformal.promised"] > 0
+    lines = (tmp_path / "report/figures.csv").read_text().splitlines()
+    assert sum(line.startswith("loud,") for line in lines) == len(lines) // 2
+    assert "gaussian+conformal" in (tmp_path / "report/report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
