@@ -8,6 +8,8 @@ from rich.table import Table
 
 from streams.terminal import Json, console, show, told, work
 
+NOT_PROVEN = "  the 95 % reach above the budget: likely kept, and proven only by a longer recording"
+
 
 def policy(
     recording: Annotated[Path, typer.Option("--recording", help="Normal operation of one series: CSV or Parquet.")],
@@ -46,15 +48,15 @@ def policy(
 
 def recommendation(found: Any) -> list[str]:
     """What to write into the configuration, and what comes of it."""
-    allowed = f"{found.budget.alerts:g} per {found.budget.unit}"
-    lines = [f"{found.watch.name} on {found.path.name}, false alerts at most {allowed}", ""]
+    trial, allowed = found.trial, f"{found.budget.alerts:g} per {found.budget.unit}"
+    lines = [f"{trial.watch.name} on {trial.path.name}, false alerts at most {allowed}", ""]
     if found.plain is None:
         return [*lines, "No threshold without a hold keeps to this budget on this recording.", ""]
-    lines += [f"Recommended: {found.parameter} {found.plain.threshold:g}, no hold", *_written(found, found.plain), ""]
+    lines += [f"Recommended: {trial.parameter} {found.plain.threshold:g}, no hold", *_written(found, found.plain), ""]
     if pair := found.patient:
         sooner, later = _time(found, found.pays_after(pair)), _time(found, pair.hold - 1)
         lines += [
-            f"Or, for anomalies that build up: {found.parameter} {pair.threshold:g}, held for {pair.hold} readings",
+            f"Or, for anomalies that build up: {trial.parameter} {pair.threshold:g}, held for {pair.hold} readings",
             *_written(found, pair),
             f"  earlier where an anomaly takes more than {sooner} to build up; otherwise up to {later} later",
             "",
@@ -62,16 +64,18 @@ def recommendation(found: Any) -> list[str]:
     else:
         lines += ["A hold buys nothing here: no threshold is lower with one.", ""]
     says = "within the budget" if found.within(found.now) else "OVER the budget"
-    return [*lines, f"Now: {found.parameter} {found.now.threshold:g}, no hold, {_rate(found, found.now)}: {says}", ""]
+    return [*lines, f"Now ({says}): {trial.parameter} {trial.now:g}, no hold", f"  {_rate(found, found.now)}", ""]
 
 
 def _written(found: Any, pair: Any) -> list[str]:
     """The lines of watchkeeper.toml, and what they lead to."""
-    tag = getattr(found.watch, found.stage).__struct_config__.tag
+    stage, parameter = found.trial.stage, found.trial.parameter
+    tag = getattr(found.trial.watch, stage).__struct_config__.tag
     return [
-        f'  in its watch:                 {found.stage} = {{ type = "{tag}", {found.parameter} = {pair.threshold:g} }}',
+        f'  in its watch:                 {stage} = {{ type = "{tag}", {parameter} = {pair.threshold:g} }}',
         f"  in [pipelines.NAME.alerts]:   open_after = {{ alarms = {pair.hold}, of = {pair.hold} }}",
         f"  {_rate(found, pair)}",
+        *([NOT_PROVEN] if found.interval(pair)[1] > found.budget.alerts else []),
     ]
 
 
@@ -100,7 +104,7 @@ def _time(found: Any, readings: float) -> str:
 def _table(found: Any) -> Table:
     unit = f"per {found.budget.unit}"
     predicted = "excursions" if found.excursions.unfit else "predicted"
-    made = Table(found.parameter, "of now", "hold", f"{predicted} {unit}", "counted", unit, "95 %", "", box=None)
+    made = Table(found.trial.parameter, "of now", "hold", f"{predicted} {unit}", "counted", unit, "95 %", "", box=None)
     for column in made.columns[:-1]:
         column.justify = "right"
     for pair in (found.now, *found.pairs):
@@ -124,7 +128,7 @@ def _normal(found: Any) -> str:
         f"{found.units:.3g} times a {found.budget.unit}" if found.budget.seconds else f"{found.units:.3g} times that"
     )
     told = f"{found.readings} readings count, {spans}; {found.unscored} had no score (warm-up, missing)"
-    if found.labelled:
+    if (found.trial.labels != -1).any():
         return f"{told}, {found.anomalous} are left out because they are labelled anomalous."
     return f"{told}. There are no labels: all of it is taken for normal, and an anomaly in it raises the thresholds."
 
@@ -141,16 +145,15 @@ def _formula(found: Any) -> list[str]:
         f"neighbours correlate with {fit.r1:.3f}; how many outlast a hold by an autoregression of {len(fit.fits) - 1} "
         "lags. The autocorrelation decays and does not rise again, as the formula wants.",
     ]
-    if fit.tested != fit.tested:
+    if not (checked := _checked(fit)):
         return [*lines, "Too few excursions at any threshold to hold the formula against."]
-    n, seen, said = found.readings, fit.observed(fit.tested), fit.predicted(fit.tested)
-    mean = fit.share(fit.tested) / seen[0]
-    return [
-        *lines,
-        f"Checked above {fit.tested:.4g}: predicted {said[0] * n:.0f} excursions of {fit.mean_length(fit.tested):.1f} "
-        f"readings in the mean, {said[5] / said[0]:.0%} longer than 5; there were {seen[0] * n:.0f} of {mean:.1f}, "
-        f"{seen[5] / seen[0]:.0%} longer than 5.",
-    ]
+    said, seen = (
+        f"{checked[f'policy.check.excursions_{who}']:.0f} excursions of "
+        f"{checked[f'policy.check.mean_length_{who}']:.1f} readings in the mean, "
+        f"{checked[f'policy.check.longer_than_5_{who}']:.0%} longer than 5"
+        for who in ("predicted", "observed")
+    )
+    return [*lines, f"Checked above {fit.tested:.4g}: predicted {said}; there were {seen}."]
 
 
 def _beyond(found: Any) -> list[str]:
@@ -163,7 +166,7 @@ def _beyond(found: Any) -> list[str]:
 
 
 def _counting(found: Any) -> list[str]:
-    policy = found.alerts
+    policy = found.trial.alerts
     return [
         "The future is like the recording (stationary). A change of level, season or load is not in these figures.",
         f"An alert closes after {policy.close_after} quiet readings (below {policy.quiet_below:g} of the threshold): "
@@ -186,6 +189,7 @@ def figures(found: Any) -> dict[str, float]:
         "policy.lag1": fit.r1,
         "policy.formula_applies": float(not fit.unfit),
     }
+    told |= _checked(fit)
     pairs = {"now": found.now, **{f"hold_{pair.hold}": pair for pair in found.pairs}}
     pairs |= {name: pair for name, pair in (("recommended", found.plain), ("patient", found.patient)) if pair}
     for name, pair in pairs.items():
@@ -201,3 +205,19 @@ def figures(found: Any) -> dict[str, float]:
             f"policy.{name}.within": float(found.within(pair)),
         }
     return told
+
+
+def _checked(fit: Any) -> dict[str, float]:
+    """The formula against the data, whether it applies or not; nothing where there were too few excursions."""
+    if fit.tested != fit.tested:
+        return {}
+    n, seen, said = len(fit.ranked), fit.observed(fit.tested).tolist(), fit.predicted(fit.tested).tolist()
+    return {
+        "policy.check.threshold": fit.tested,
+        "policy.check.excursions_predicted": said[0] * n,
+        "policy.check.excursions_observed": seen[0] * n,
+        "policy.check.mean_length_predicted": fit.mean_length(fit.tested),
+        "policy.check.mean_length_observed": fit.share(fit.tested) / seen[0],
+        "policy.check.longer_than_5_predicted": said[5] / said[0],
+        "policy.check.longer_than_5_observed": seen[5] / seen[0],
+    }

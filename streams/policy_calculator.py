@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from scipy.stats import chi2
 
+from connectors.base import FloatArray
 from connectors.recording_files import Table, open_file
 from connectors.recordings import labels, numbers
 from detectors.evaluation.excursions import Excursions
@@ -57,37 +58,41 @@ def budget_of(text: str) -> Budget:
 class Policy:
     """What was found.
 
-    stage, parameter: where the threshold is written, such as `detector`, `limit`
-    now:       the threshold as it is configured, at a hold of 1
-    pairs:     the lowest threshold within the budget for each hold, as far as there is one
-    unit:      readings in the time of the budget
-    step:      seconds from reading to reading; NaN = unknown
-    readings:  normal ones that were scored; `unscored`, `anomalous`: those left out
+    score: (rows,) of the watch as it is configured, NaN = none
+    unit:  readings in the time of the budget
+    step:  seconds from reading to reading; NaN = unknown
+    now:   the threshold as it is configured, at a hold of 1
+    pairs: the lowest threshold within the budget for each hold, where it is lower than at a shorter one
     """
 
-    watch: Watch
-    path: Path
+    trial: Trial
     budget: Budget
-    alerts: AlertPolicy
-    stage: str
-    parameter: str
-    now: Pair
-    pairs: list[Pair]
-    excursions: Excursions
     unit: float
     step: float
-    unscored: int
-    anomalous: int
-    labelled: bool
+    score: FloatArray
+    excursions: Excursions
+    now: Pair
+    pairs: list[Pair]
 
     @property
     def readings(self) -> int:
+        """Normal ones that have a score."""
         return len(self.excursions.ranked)
 
     @property
     def units(self) -> float:
         """How often the time of the budget passed in the recording."""
         return self.readings / self.unit
+
+    @property
+    def unscored(self) -> int:
+        """Readings left out because they have no score."""
+        return int(np.isnan(self.score).sum())
+
+    @property
+    def anomalous(self) -> int:
+        """Readings left out because they are labelled so."""
+        return int(((self.trial.labels == 1) & ~np.isnan(self.score)).sum())
 
     @property
     def median(self) -> float:
@@ -146,22 +151,17 @@ def policy(
     step, unit = _clock(path, budget)
     names, values = numbers(path)
     known = labels(path)
-    normal = np.ones(len(values), np.bool_) if known is None else known != 1
-    trial = Trial(path, names, _without_drift(watch), stage, parameter, alerts, normal)
+    known = np.full(len(values), -1) if known is None else known
+    trial = Trial(path, names, _without_drift(watch), stage, parameter, alerts, known)
     tell("scoring the recording")
-    score = trial.score()
-    excursions = Excursions.of(np.where(normal, score, nan))
+    score, _ = trial.run(trial.now, 1)
+    excursions = Excursions.of(trial.normal(score))
     search = Search(trial, excursions, score, unit, budget.alerts)
-    now = search.pair(float(getattr(getattr(watch, stage), parameter)), 1)
-    pairs = []
+    now, pairs = search.pair(trial.now, 1), list[Pair]()
     for hold in HOLDS:
         tell(f"looking for the lowest threshold at a hold of {hold}")
-        pairs += search.lowest(hold)
-    return Policy(
-        watch=watch, path=path, budget=budget, alerts=alerts, stage=stage, parameter=parameter, now=now, pairs=pairs,
-        excursions=excursions, unit=unit, step=step, unscored=int(np.isnan(score).sum()),
-        anomalous=int((~normal & ~np.isnan(score)).sum()), labelled=known is not None,
-    )  # fmt: skip
+        pairs += [pair for pair in search.lowest(hold) if not pairs or pair.threshold < pairs[-1].threshold]
+    return Policy(trial, budget, unit, step, score, excursions, now, pairs)
 
 
 def _where(watch: Watch) -> tuple[str, str]:

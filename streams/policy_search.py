@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from connectors.base import BoolArray, FloatArray
+from connectors.base import FloatArray, IntArray
 from detectors.base import Scores
 from detectors.evaluation.excursions import Excursions
 from detectors.watch import Watch
@@ -44,7 +44,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A recording that can be replayed with other settings."""
+    """A recording that can be replayed with other settings.
+
+    stage, parameter: where the threshold is written, such as `detector`, `limit`
+    alerts:           how alerts close; when they open is what is sought
+    labels:           (rows,) 1 anomalous, 0 normal, -1 unknown, which is taken for normal
+    """
 
     path: Path
     variables: tuple[str, ...]
@@ -52,26 +57,31 @@ class Trial:
     stage: str
     parameter: str
     alerts: AlertPolicy
-    normal: BoolArray
+    labels: IntArray
 
-    def score(self) -> FloatArray:
-        """As the watch is configured."""
-        return replay(self._pipeline(self.watch, self.alerts), self.path).scored[self.watch.name].score
+    @property
+    def now(self) -> float:
+        """The threshold as it is configured."""
+        return float(getattr(getattr(self.watch, self.stage), self.parameter))
 
-    def count(self, threshold: float, hold: int) -> int:
-        """Alerts on normal readings, through the production worker."""
+    def run(self, threshold: float, hold: int) -> tuple[FloatArray, int]:
+        """Scores (rows,), and alerts on normal readings, of the production worker with these settings."""
         method = msgspec.structs.replace(getattr(self.watch, self.stage), **{self.parameter: threshold})
-        pipeline = self._pipeline(replace(self.watch, **{self.stage: method}), self.opening(hold))
-        opened = [alert for alert in replay(pipeline, self.path).alerts if alert.kind not in ("silence", "drift")]
-        return sum(bool(self.normal[alert.first_offset]) for alert in opened)
+        watches, decoder = (PipelineWatch(watch=replace(self.watch, **{self.stage: method})),), columns(self.variables)
+        policy = self.opening(hold)
+        replayed = replay(
+            Pipeline(name="policy", topic="policy", decoder=decoder, watches=watches, policy=policy), self.path
+        )
+        opened = [alert.first_offset for alert in replayed.alerts if alert.kind not in ("silence", "drift")]
+        return replayed.scored[self.watch.name].score, int((self.labels[opened] != 1).sum())
+
+    def normal(self, score: FloatArray) -> FloatArray:
+        """The scores (rows,) of the rows that are not labelled anomalous, NaN elsewhere."""
+        return np.where(self.labels == 1, np.nan, score)
 
     def opening(self, hold: int) -> AlertPolicy:
         """The alert policy with this hold."""
         return msgspec.structs.replace(self.alerts, open_after=OpenAfter(alarms=hold, of=hold))
-
-    def _pipeline(self, watch: Watch, alerts: AlertPolicy) -> Pipeline:
-        watches, decoder = (PipelineWatch(watch=watch),), columns(self.variables)
-        return Pipeline(name="policy", topic="policy", decoder=decoder, watches=watches, policy=alerts)
 
 
 class Search:
@@ -99,17 +109,21 @@ class Search:
             within += 1
         for threshold in self._candidates[max(within - TRIES, 0) : within][::-1]:
             pair = self.pair(threshold, hold)
-            if pair.counted <= self._allowed * self._units:
+            if max(pair.predicted, pair.counted / self._units) <= self._allowed:
                 return [pair]
         return []
 
     def pair(self, threshold: float, hold: int) -> Pair:
-        """With what is predicted, and what a replay counts."""
-        predicted = self._per_unit(threshold, hold)
-        return Pair(threshold, hold, predicted, self._trial.count(threshold, hold))
+        """What a replay with these settings counts, and what is predicted from the scores that it gives.
+
+        They are other scores where a limit also bounds what the detector learns.
+        """
+        score, counted = self._trial.run(threshold, hold)
+        fit = replace(Excursions.of(self._trial.normal(score)), unfit=self._excursions.unfit)
+        return Pair(threshold, hold, float(fit.per_reading(threshold)[hold - 1]) * self._unit, counted)
 
     def _seems_within(self, threshold: float, hold: int) -> bool:
-        """By the scores as they are: cheaper than a replay, and the same unless the limit changes the scores."""
+        """By the scores as they are now: cheaper than a replay, and the same unless the limit changes them."""
         if self._per_unit(threshold, hold) > self._allowed:
             return False
         return self._count(threshold, hold) <= self._allowed * self._units
@@ -124,7 +138,7 @@ class Search:
         rows, slots = np.arange(n), np.zeros(n, np.int64)
         scores = Scores(self._score, np.full(n, threshold), self._score >= threshold, slots)
         events = judge(self._trial.opening(hold), PolicyState.init(1, 2), slots, rows, rows, scores)
-        return sum(bool(self._trial.normal[event.first]) for event in events if event.what == OPENED)
+        return int(sum(self._trial.labels[event.first] != 1 for event in events if event.what == OPENED))
 
 
 def _rounded(threshold: float) -> float:

@@ -10,8 +10,8 @@ from scipy.stats import rankdata
 from detectors.base import FloatArray, IntArray
 from detectors.evaluation.events import events
 
-LONGEST = 62
-"""readings up to which the length of an excursion is predicted: the alert policy counts no further"""
+LONGEST = 40
+"""readings up to which lengths of excursions are predicted"""
 
 ORDER = 20
 """lags of the autoregression at most"""
@@ -223,7 +223,7 @@ class Excursions:
         return float(np.quantile(self.ranked, 1 - share))
 
     def per_reading(self, threshold: float) -> FloatArray:
-        """Excursions that last at least k readings, k = 1 to 62, per reading (62,): by the formula, or as observed."""
+        """Excursions that last at least k readings, k = 1 to 40, per reading (40,): by the formula, or as observed."""
         return self.observed(threshold) if self.unfit else self.predicted(threshold)
 
     def predicted(self, threshold: float) -> FloatArray:

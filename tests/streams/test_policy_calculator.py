@@ -62,11 +62,11 @@ def test_pairs_keep_to_the_budget_and_are_as_low_as_they_can_be(found: Policy) -
     assert found.units == pytest.approx(2, rel=0.01)
     for pair in found.pairs:
         assert found.within(pair)
-        assert len(opened(found.path, pair)) == pair.counted <= 10
+        assert len(opened(found.trial.path, pair)) == pair.counted <= 10
     thresholds = [pair.threshold for pair in found.pairs]
     assert thresholds == sorted(thresholds, reverse=True)
     lower = Pair(threshold=0.85 * thresholds[0], hold=1, predicted=0.0, counted=0)
-    assert len(opened(found.path, lower)) > 10
+    assert len(opened(found.trial.path, lower)) > 10
 
 
 def test_the_formula_is_that_of_white_noise(found: Policy) -> None:
@@ -99,7 +99,7 @@ def test_a_hold_pays_where_an_anomaly_builds_up(found: Policy) -> None:
 def test_a_calibrated_watch_is_tuned_at_its_calibrator(tmp_path: Path) -> None:
     path = write(tmp_path / "noise.parquet", noise(3, correlation=0.5))
     found = policy(path, watch_of("gaussian+likelihood"), budget_of("3 per week"), AlertPolicy())
-    assert (found.stage, found.parameter) == ("calibrator", "limit")
+    assert (found.trial.stage, found.trial.parameter) == ("calibrator", "limit")
     assert found.plain is not None
     assert found.within(found.plain)
     assert found.plain.threshold < 0.5
@@ -149,7 +149,7 @@ def test_the_command_recommends_first_and_ends_with_its_assumptions(tmp_path: Pa
             'detector = { type = "gaussian", limit = ',
             "open_after = { alarms = 1, of = 1 }",
             "Or, for anomalies that build up",
-            "Now: limit 6",
+            "Now (within the budget): limit 6",
             "predicted per week",
             "What this rests on:",
             "There are no labels: all of it is taken for normal",
@@ -169,6 +169,9 @@ def test_the_command_recommends_first_and_ends_with_its_assumptions(tmp_path: Pa
     assert figures["policy.recommended.threshold"] == figures["policy.hold_1.threshold"]
     assert figures["policy.formula_applies"] == 1
     assert figures["policy.patient.hold"] > 1
+    observed = figures["policy.check.excursions_observed"]
+    assert figures["policy.check.excursions_predicted"] == pytest.approx(observed, rel=0.5)
+    assert observed >= 30
 
 
 def test_a_budget_in_readings_needs_no_clock(tmp_path: Path) -> None:
