@@ -16,13 +16,14 @@ Watches = Annotated[
 SHOWN = 1
 """The budget whose severities are printed one by one: false alert episodes per 1,000 readings."""
 
-NOTE = """
-Severities 1 to 5: 1, 2, 4, 8, 16 robust standard deviations of the variable from its local level; stuck lasts twice as
-long from each to the next; a correlation break takes 20 to 100 % of its order from another time. Found: an alarm in it,
-at a threshold at which the recording as it is has so many alarm episodes per 1,000 readings; chance: in the same rows
-as they are. Concordance (C-index; 0.5 = chance) and tau-b: whether the score rises with severity at the same place.
-Delay: readings to the first alarm. The recording is taken to be normal: anomalies in it raise the thresholds.
-"""
+NOTE = (
+    "\n1 to 5: severity, which is 1, 2, 4, 8, 16 robust standard deviations of the variable from its local level; "
+    "stuck lasts twice as long from each to the next; a correlation break takes 20 to 100 % of its order from another "
+    "time. Found: the share of places with an alarm, at a threshold at which the recording as it is has that many alarm "
+    "episodes; chance: in the same rows of the recording as it is; all: of all severities. C-index (0.5 = chance) and "
+    "tau-b: whether the score rises with severity at the same place. Delay: median readings to the first alarm. "
+    "The recording is taken to be normal: anomalies in it raise the thresholds.\n"
+)
 
 
 def ladder(
@@ -48,23 +49,22 @@ def ladder(
         return
     for name, kinds in abilities.items():
         out.print(_table(name, kinds, climbing.BUDGETS))
-    out.print(NOTE)
+    out.print(NOTE, highlight=False)
     for name, (places, copies) in climbed.planted.items():
-        out.print(f"{name}: {places} places in 5 severities, in {copies} copies of the recording")
+        out.print(f"{name}: {places} places in 5 severities, in {copies} copies of the recording", highlight=False)
 
 
 def _table(watch: str, kinds: Any, budgets: tuple[int, ...]) -> Table:
     """A line for each kind."""
-    others = [budget for budget in budgets if budget != SHOWN]
-    levels = [f"{SHOWN}/1000: chance", *(str(level) for level in range(1, 6))]
-    made = Table(
-        watch, "places", *levels, *(f"all {b}/1000" for b in others), "concordance", "tau-b", "delay", box=None
-    )
+    at, others = budgets.index(SHOWN), [k for k, budget in enumerate(budgets) if budget != SHOWN]
+    wider = [f"all@{budgets[k]}" for k in others]
+    made = Table("", "places", "chance", *"12345", *wider, "C-index", "tau-b", "delay", box=None)
+    made.title, made.title_justify = f"{watch}: found @{SHOWN} false alert episode per 1,000 readings", "left"
+    made.columns[0].no_wrap = True
     for column in made.columns[1:]:
         column.justify = "right"
-    at = budgets.index(SHOWN)
     for kind, ability in kinds.items():
-        shares = [*ability.found[at], *(ability.found[budgets.index(b), 1:].mean() for b in others)]
+        shares = [*ability.found[at], *(ability.found[k, 1:].mean() for k in others)]
         ranked = [_cell(value, ".2f") for value in (*shares, ability.concordance, ability.tau_b)]
         made.add_row(kind.replace("_", " "), str(ability.places), *ranked, _cell(ability.delays[at], ".0f"))
     return made

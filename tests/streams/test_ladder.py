@@ -133,7 +133,7 @@ def test_the_command_needs_no_labels(recorded: Path) -> None:
     arguments = ["ladder", str(recorded), "-w", "gaussian", "-w", "stuck"]
     shown = CliRunner().invoke(app, arguments)
     assert shown.exit_code == 0, shown.output
-    for expected in ("level shift", "concordance", "1/1000: chance", "pump: 45 places in 5 severities"):
+    for expected in ("level shift", "C-index", "gaussian: found @1", "pump: 45 places in 5 severities"):
         assert expected in shown.output
     report = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
     assert report["machine"]
