@@ -9,10 +9,10 @@ from pathlib import Path
 import orjson
 
 from streams.evaluate import Evaluation
-from streams.report_contents import Budget, Report
+from streams.report_contents import Report
 from streams.report_page import page
 
-__all__ = ["Budget", "Report", "write"]
+__all__ = ["Report", "write"]
 
 FIRST = ("recording", "asset", "kinds", "rows", "watch")
 """columns that stand before the figures"""

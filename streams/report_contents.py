@@ -2,36 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from detectors.watch import Watch
+from streams.budget import Budget
 from streams.evaluate import Evaluation
 
 Scores = Mapping[str, Mapping[str, float]]
-
-
-class Budget(Protocol):
-    """False-alarm episodes on normal rows that a calibrated watch promised, and those that came.
-
-    name:      of the watch and the recordings
-    low, high: 95 % interval of `ratio`, observed over promised
-    days:      of normal readings; None = the sampling is not known
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def promised(self) -> float: ...
-    @property
-    def observed(self) -> int: ...
-    @property
-    def ratio(self) -> float: ...
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float: ...
-    @property
-    def days(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

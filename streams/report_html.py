@@ -9,12 +9,13 @@ def text(anything: object) -> str:
     return escape("".join(c if c.isprintable() else "\ufffd" for c in str(anything)))
 
 
-def head(label: str, *, title: str = "", scope: str = "col", span: int = 1) -> str:
+def head(label: str, *, title: str = "", scope: str = "col", span: int = 1, kind: str = "") -> str:
     """A heading of a column, or of columns."""
+    of = f' class="{kind}"' if kind else ""
     wide = f' colspan="{span}"' if span > 1 else ""
     told = f' title="{text(title)}"' if title else ""
     inner = f"<abbr{told}>{text(label)}</abbr>" if title else text(label)
-    return f'<th scope="{scope}"{wide}>{inner}</th>'
+    return f'<th scope="{scope}"{of}{wide}>{inner}</th>'
 
 
 def name(label: str, *, link: str = "") -> str:

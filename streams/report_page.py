@@ -5,10 +5,12 @@ from streams.candidates import BASELINE
 from streams.evaluate import summary
 from streams.report_contents import Report
 from streams.report_html import section, text
+from streams.report_means import means, nab, notes
 from streams.report_plot import DEFINITIONS
 from streams.report_recordings import drawn, overview, plots
-from streams.report_sections import budgets, means, nab, notes, proof, rejected, slices
+from streams.report_slices import slices
 from streams.report_style import STYLE
+from streams.report_trust import budgets, proof, rejected
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """Whatever a name may smuggle in, the browser loads and runs nothing."""
@@ -66,7 +68,7 @@ def run(report: Report) -> str:
     lines = [(f"watch {watch.name}", f"<code>{text(_stages(watch))}</code>") for watch in report.watches]
     recordings = {one.recording.name: one.recording for one in report.evaluation.judged}.values()
     rows, assets = sum(len(one.labels) for one in recordings), {one.asset for one in recordings}
-    lines.append(("recordings", f"{len(recordings)}, of {len(assets)} assets, {rows:,} rows"))
+    lines.append(("recordings", f"{len(recordings)} with {rows:,} rows, assets: {len(assets)}"))
     machine = report.figures.get("machine", {})
     lines.append(("machine", text(", ".join(f"{name} {value}" for name, value in machine.items()))))
     near = f", or within {report.tolerance} rows of it" if report.tolerance else ""
@@ -93,10 +95,9 @@ def _in_short(report: Report) -> str:
         return "Labelled recordings replayed through the production worker, and judged by their labels."
     first, base = max(watches, key=of.__getitem__), max(beside, key=of.__getitem__)
     ahead = f"{first}{' ranks best' if len(watches) > 1 else ' ranks'} with a mean VUS-PR of {of[first]:.3f}"
-    told = f"{base} has {of[base]:.3f}"
     if of[first] > of[base]:
-        return f"{ahead}; the best baseline, {told}.{_counts(report, first)}"
-    return f"{ahead}, which is no better than a baseline: {told}.{_counts(report, first)}"
+        return f"{ahead}; the best baseline, {base}, has {of[base]:.3f}.{_counts(report, first)}"
+    return f"{ahead}, which is no better than a baseline: {base} has {of[base]:.3f}.{_counts(report, first)}"
 
 
 def _counts(report: Report, watch: str) -> str:

@@ -13,7 +13,7 @@ from streams.report_trace import WIDTH, Columns, path, placed
 FINE = 2
 """steps in a px of height"""
 
-HEADS = {"found": "0l-4 8h8z", "false": "8l-4-8h8z", "unknown": "0l-4 8h8z"}
+HEADS = {"unknown": "0l-4 8h8z", "false": "8l-4-8h8z", "found": "0l-4 8h8z"}
 """triangles at the top of a tick, up for what found an event"""
 
 
@@ -74,7 +74,7 @@ def _scale(bottom: float, top: float, panel: Panel) -> str:
         else [(panel.height // 2 + 4, f"{top:.3g}")]
     )
     if np.isfinite(panel.bend):
-        ends.append((panel.height // 2 + 3, f"log above {panel.bend:.2g}"))
+        ends.append((panel.height // 2 + 3, f"log > {panel.bend:.2g}"))
     return "".join(f'<text class="scale" x="-6" y="{y}">{told}</text>' for y, told in ends)
 
 
@@ -110,4 +110,4 @@ def _kinds(of: Labelled, panel: Panel) -> dict[str, IntArray]:
     counts = np.where(np.arange(len(of.labels)) < of.begin, -1, of.labels)
     near = maximum_filter1d((counts == 1).astype(np.uint8), 2 * panel.tolerance + 1)[opened] > 0
     judged = counts[opened] >= 0
-    return {"found": opened[judged & near], "false": opened[judged & ~near], "unknown": opened[~judged]}
+    return {"unknown": opened[~judged], "false": opened[judged & ~near], "found": opened[judged & near]}

@@ -12,7 +12,7 @@ from streams.report_html import text
 from streams.report_panel import Panel, panel_svg
 from streams.report_trace import WIDTH, Columns
 
-LEFT, RIGHT, TITLE, AXIS = 84, 14, 23, 40
+LEFT, RIGHT, TITLE, AXIS = 92, 14, 23, 40
 """px beside the panels, for the title of each, and below the last"""
 
 SKEWED = 20

@@ -59,7 +59,7 @@ svg .value, svg .score { stroke-width: 1.1; stroke-linejoin: round; stroke-linec
 svg .v1 { stroke: var(--value1); } svg .v2 { stroke: var(--value2); } svg .v3 { stroke: var(--value3); }
 svg .score { stroke: var(--score); }
 svg .event { fill: var(--event); } svg .unjudged { fill: url(#hatch); } svg .hatch { stroke: var(--hatch); }
-svg .alert { stroke-width: 1; }
+svg .alert { stroke-width: 1; stroke-opacity: 0.5; }
 svg .found { fill: var(--found); stroke: var(--found); } svg .false { fill: var(--false); stroke: var(--false); }
 svg .unknown { fill: var(--muted); stroke: var(--muted); }
 .key { display: flex; flex-wrap: wrap; gap: 6px 22px; padding: 0; list-style: none; max-width: none;

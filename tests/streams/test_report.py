@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from connectors.base import FloatArray
 from connectors.suites import Labelled
+from streams.budget import Budget
 from streams.evaluate import Evaluation, Judged
 from streams.report import Report, write
 from streams.report_page import page
@@ -33,17 +34,7 @@ HOSTILE = '<script>document.title="owned"</script>"\'><img src="http://127.0.0.1
 VOID = {"meta", "br", "img", "path"}
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A promise that was kept."""
-
-    name: str = "gaussian+conformal on smd"
-    promised: float = 120.0
-    observed: int = 131
-    ratio: float = 131 / 120
-    low: float = 0.9
-    high: float = 1.3
-    days: float | None = None
+KEPT = Budget("gaussian+conformal smd", promised=120.0, observed=131, low=0.9, high=1.3, days=None, on_events=0)
 
 
 def recording(
@@ -135,7 +126,7 @@ def two(tmp_path: Path) -> Report:
     plain = recording(tmp_path, "plain", labels, begin=10)
     hostile = recording(tmp_path, HOSTILE, labels)
     lines = [judged(plain, opened=(65, 90)), random(plain), judged(hostile, vus=0.2), random(hostile)]
-    return report(lines, watches=[watch_of("gaussian")], proved={"gaussian": True}, budgets=[Kept()])
+    return report(lines, watches=[watch_of("gaussian")], proved={"gaussian": True}, budgets=[KEPT])
 
 
 def test_three_files_hold_the_figures(two: Report, tmp_path: Path) -> None:
@@ -172,7 +163,7 @@ def test_names_stay_names_and_every_part_is_there(two: Report) -> None:
 
 def test_best_and_worst_are_marked(tmp_path: Path) -> None:
     one, other = (recording(tmp_path, name, [0, 1, 0]) for name in ("one", "other"))
-    calm = Labelled(**{**{f: getattr(other, f) for f in Labelled.__slots__}, "asset": "fan", "kinds": ()})
+    calm = replace(other, asset="fan", kinds=())
     html = page(report([judged(one, vus=0.7), random(one), judged(calm, vus=0.3), random(calm)]))
     assert '<td class="best"><strong>0.500</strong><span class="hidden"> (best)</span></td>' in html
     assert html.count('class="best"') == 1
@@ -203,19 +194,20 @@ def test_what_cannot_be_drawn_leaves_the_page_whole(tmp_path: Path, rows: int, s
 
 def test_a_million_rows_make_a_page_of_bounded_size(tmp_path: Path) -> None:
     rows = 1_000_000
-    labels = np.arange(rows) % 2
+    labels = np.arange(rows) // 100 % 2
     of = recording(tmp_path, "long", labels.tolist())
     alerts = tuple(range(0, rows, 7))
     html = page(report([judged(of, opened=alerts)]))
     assert len(html) < 150_000
-    assert f"{len(alerts[1::2])} alerts: found" in read(html).text
+    found = int(labels[list(alerts)].sum())
+    assert f"{found} alerts: found" in read(html).text
 
 
 def test_of_many_recordings_the_worst_are_drawn(tmp_path: Path) -> None:
     of = recording(tmp_path, "", [0, 1, 0])
     lines = []
     for number in range(MOST + 5):
-        named = Labelled(**{**{f: getattr(of, f) for f in Labelled.__slots__}, "name": f"n{number}"})
+        named = replace(of, name=f"n{number}")
         lines.append(judged(named, vus=number / 100))
     html = page(report(lines))
     drawn = re.findall(r"<h3>(n\d+)</h3>", html)
@@ -260,7 +252,7 @@ def test_one_top_does_not_flatten_the_rest(tmp_path: Path) -> None:
     score[50] = 1e6
     panel = score_panel(Judged("gaussian", of, {}, score))
     svg = panel_svg(of, panel, Columns.of(100))
-    assert "log above 2" in svg
+    assert "log > 2" in svg
     (line,) = re.findall(r'class="score" [^>]* d="([^"]*)"', svg)
     extents = swept(line)
     assert min(low for low, _ in extents.values()) == 0
@@ -346,3 +338,36 @@ def test_a_browser_shows_it_in_both_lights(chromium: Chromium, two: Report, tmp_
         assert tuple(colours[0].tolist()) == back
         assert (colours != colours[0]).any(axis=1).mean() > 0.02
         assert (colours == np.array(line)).all(axis=1).sum() > 100
+
+
+@pytest.mark.parametrize(
+    ("promised", "observed", "told"),
+    [
+        (120, 131, "kept within a factor of 1.5"),
+        (120, 200, "NOT KEPT"),
+        (120, 60, "NOT KEPT"),
+        (90, 90, "fewer than 100"),
+    ],
+)
+def test_a_promise_is_held_against_what_came(two: Report, promised: float, observed: int, told: str) -> None:
+    found = read(page(replace(two, budgets=[replace(KEPT, promised=promised, observed=observed)]))).text
+    assert told in found
+
+
+def test_who_found_nothing_is_not_praised_for_silence(tmp_path: Path) -> None:
+    of = recording(tmp_path, "one", [0, 1, 0])
+    loud, silent = judged(of), judged(of, watch="silent")
+    nothing = replace(silent, figures={**silent.figures, "found": 0.0, "false_alerts": 0.0, "alerts": 0.0})
+    other = replace(loud, watch="louder", figures={**loud.figures, "false_alerts": 3.0, "alerts": 4.0})
+    html = page(report([loud, other, nothing]))
+    rows = {watch: re.findall(rf'<th scope="row">{watch}</th>(.*?)</tr>', html)[0] for watch in ("gaussian", "silent")}
+    assert '<td class="best"><strong>1</strong>' in rows["gaussian"]
+    assert "best" not in rows["silent"]
+
+
+def test_the_worst_kind_of_anomaly_is_marked(tmp_path: Path) -> None:
+    labels = [0] * 20 + [1] * 10 + [0] * 20 + [1] * 10
+    of = replace(recording(tmp_path, "one", labels), kinds=("leak", "jam"), event_kinds=("leak", "jam"))
+    html = page(report([judged(of, opened=(25,))]))
+    assert '<th scope="row">leak</th><td>100%</td>' in html
+    assert '<th scope="row">jam</th><td class="worst"><strong>0%</strong>' in html
