@@ -27,6 +27,10 @@ def evaluate(
     point_adjusted: Annotated[
         bool, typer.Option("--point-adjusted", help="Also the point-adjusted F1 of the literature, with its warning.")
     ] = False,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Only the two shortest recordings of each suite, for an answer within a minute."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Replay labelled recordings through the production worker, and say how good each watch is.
@@ -38,6 +42,7 @@ def evaluate(
     with told():
         module, candidates = work("evaluate"), _candidates(watch or [], pipeline, config)
         found = module.recordings(recordings)
+        found = module.quick(found) if quick else found
         with out.status("") as status:
             judged = module.evaluate(
                 found, [*candidates.values(), *work("candidates").baseline_watches()], tolerance=tolerance,

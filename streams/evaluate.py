@@ -17,6 +17,9 @@ from streams.candidates import BASELINE, BASELINE_SCORES, Candidate
 from streams.judging import Figures, alerted, means, ranked
 from streams.recorded import Replayed, replay
 
+FEW = 2
+"""recordings of a suite in a quick evaluation"""
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -67,6 +70,13 @@ class Evaluation:
 def recordings(paths: Sequence[Path]) -> list[Labelled]:
     """Those of a suite for a folder, and the file itself for a file. Raises ValueError."""
     return [one for path in paths for one in (load(path) if path.is_dir() else [own(path)])]
+
+
+def quick(found: Sequence[Labelled]) -> list[Labelled]:
+    """The few shortest of each suite, for an answer within a minute."""
+    suites = dict.fromkeys(one.suite for one in found)
+    short = sorted(found, key=lambda one: len(one.labels))
+    return [one for suite in suites for one in [each for each in short if each.suite == suite][:FEW]]
 
 
 def evaluate(

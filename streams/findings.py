@@ -10,7 +10,7 @@ from streams import budget
 from streams.bench.detectors import machine
 from streams.evaluate import Evaluation, nab_scores
 from streams.evaluation_table import figures
-from streams.nab_scoreboard import published
+from streams.nab_scoreboard import SERIES, published
 from streams.policy import AlertPolicy
 from streams.report_contents import Report
 
@@ -37,9 +37,16 @@ def report(
     return Report(
         evaluation=evaluation, figures={"machine": machine(), "figures": named}, watches=watches,
         tolerance=evaluation.tolerance, nab=nab_scores(evaluation),
-        published={name: told for folder in folders for name, told in published(folder).items()},
+        published=_published(found, folders),
         proved=proved, budgets=budgets,
     )  # fmt: skip
+
+
+def _published(found: Sequence[Labelled], folders: Sequence[Path]) -> dict[str, dict[str, float]]:
+    """Nothing unless all of the benchmark was judged: scores over a part of it cannot stand beside them."""
+    if sum(one.suite == "nab" for one in found) != SERIES:
+        return {}
+    return {name: told for folder in folders for name, told in published(folder).items()}
 
 
 def _budgets(found: Sequence[Labelled], watch: Watch) -> list[budget.Budget]:

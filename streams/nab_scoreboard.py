@@ -6,12 +6,15 @@ import msgspec
 
 from detectors.evaluation.nab import PROFILES
 
+SERIES = 58
+"""of the benchmark"""
+
 
 def published(folder: Path) -> dict[str, dict[str, float]]:
     """Detector -> profile -> final score to three decimals, the best by the standard profile first.
 
     folder: of the benchmark; without `scoreboard/final_results.json` in it nothing is published. The names are the
-            benchmark's own, `contextOSE`. Comparable only with scores over all of its 58 series.
+            benchmark's own, `contextOSE`. Comparable only with scores over all of its SERIES.
 
     Raises ValueError if the file is not a scoreboard.
     """

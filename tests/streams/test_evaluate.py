@@ -15,7 +15,7 @@ from detectors.gaussian import Gaussian, GaussianState
 from detectors.watch import Watch
 from streams.candidates import BASELINE, BASELINE_SCORES, WATCHES, baseline_watches, of_watch
 from streams.cli import app
-from streams.evaluate import by_kind, by_slice, evaluate, is_causal, recordings, summary
+from streams.evaluate import by_kind, by_slice, evaluate, is_causal, quick, recordings, summary
 from streams.watch_text import watch_of
 
 ROWS, EVENT = 1000, 700
@@ -62,6 +62,14 @@ def test_baselines_stand_beside_and_a_slice_is_not_hidden_by_the_mean(plain: lis
     told = by_slice(judged, "vus_pr")
     assert set(told) == {"loud", "quiet"}
     assert told["loud"]["gaussian"] > told["quiet"]["gaussian"]
+
+
+def test_a_quick_evaluation_takes_the_shortest_recordings_of_each_suite(plain: list[Path]) -> None:
+    (one,) = recordings(plain[:1])
+    of = [
+        replace(one, name=str(rows), labels=one.labels[:rows], suite=suite) for suite in "ab" for rows in (9, 5, 7, 6)
+    ]
+    assert [(few.suite, few.name) for few in quick(of)] == [(suite, name) for suite in "ab" for name in "56"]
 
 
 def test_rows_before_the_first_that_counts_are_not_judged(plain: list[Path]) -> None:
