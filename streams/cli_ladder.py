@@ -19,10 +19,10 @@ SHOWN = 1
 NOTE = (
     "\n1 to 5: severity, which is 1, 2, 4, 8, 16 robust standard deviations of the variable from its local level; "
     "stuck lasts twice as long from each to the next; a correlation break takes 20 to 100 % of its order from another "
-    "time. Found: the share of places with an alarm, at a threshold at which the recording as it is has that many alarm "
-    "episodes; chance: in the same rows of the recording as it is; all: of all severities. C-index (0.5 = chance) and "
-    "tau-b: whether the score rises with severity at the same place. Delay: median readings to the first alarm. "
-    "The recording is taken to be normal: anomalies in it raise the thresholds.\n"
+    "time. Found: the share of places with an alarm, at a threshold at which the recording as it is has that many "
+    "alarm episodes; chance: in the same rows of the recording as it is; all: of all severities. C-index (0.5 = "
+    "chance) and tau-b: whether the score rises with severity at the same place. Delay: median readings to the "
+    "first alarm. The recording is taken to be normal: anomalies in it raise the thresholds.\n"
 )
 
 

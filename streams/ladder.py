@@ -64,7 +64,7 @@ class Ability:
 
 @dataclass(slots=True)
 class Climbed:
-    """All answers, and how many places and copies each recording had: name -> (places, copies)."""
+    """All answers, and how many places and copies each recording had: path -> (places, copies)."""
 
     answers: list[Answer]
     planted: dict[str, tuple[int, int]]
@@ -105,7 +105,7 @@ def _climb(climbed: Climbed, path: Path, watches: Sequence[Watch], seed: int, te
                 for rung in rungs:
                     judge.judge(rung.place, rung.level, scored[judge.watch].score)
     climbed.answers += [answer for judge in judges.values() for answer in judge.answers()]
-    climbed.planted[path.stem] = sum(map(len, copies)) // LEVELS, len(copies)
+    climbed.planted[str(path)] = sum(map(len, copies)) // LEVELS, len(copies)
 
 
 def _numbers(path: Path) -> tuple[tuple[str, ...], FloatArray]:

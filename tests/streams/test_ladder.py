@@ -133,7 +133,7 @@ def test_the_command_needs_no_labels(recorded: Path) -> None:
     arguments = ["ladder", str(recorded), "-w", "gaussian", "-w", "stuck"]
     shown = CliRunner().invoke(app, arguments)
     assert shown.exit_code == 0, shown.output
-    for expected in ("level shift", "C-index", "gaussian: found @1", "pump: 45 places in 5 severities"):
+    for expected in ("level shift", "C-index", "gaussian: found @1", "pump.parquet: 45 places in 5 severities"):
         assert expected in shown.output
     report = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
     assert report["machine"]
@@ -151,7 +151,7 @@ def test_several_recordings_are_one_table_and_short_ones_get_shorter_disturbance
         values = np.random.default_rng(seed).normal(size=350)
         path.write_text("timestamp,value\n" + "".join(f"{i},{x}\n" for i, x in enumerate(values)))
     climbed = climb(short, [watch_of("gaussian")], seed=0)
-    assert climbed.planted == {"a": (45, 115), "b": (45, 115)}
+    assert climbed.planted == {str(path): (45, 115) for path in short}
     told = figures(summary(climbed))
     assert told["gaussian.spike.places"] == 18
     assert told["gaussian.noise.delay_rows.5"] < 20
