@@ -1,7 +1,7 @@
 """A threshold that keeps to a budget of alarm episodes, whatever the distribution of the scores."""
 
 from dataclasses import dataclass, replace
-from math import exp, inf, log
+from math import exp, expm1, inf, log, log1p
 from typing import ClassVar
 
 import msgspec
@@ -17,8 +17,13 @@ TAIL = 10
 TINY = 1e-6
 """The tail is never taken narrower than this share of the largest held score, so that a constant one has a scale."""
 
-HUGE = 1e150
-"""Learned scores end here: sums of them do not overflow."""
+REACH = 0.25
+"""Growth of the steps of ln a per unit beyond the sample. Measured on the normal rows of SMD, observed over promised
+episodes at a budget of 2e-4, for gaussian, mahalanobis, kmeans: 4.9, 3.4, 9.4 with even steps; 1.1, 1.0, 4.8 with 0.25;
+0.7, 0.5, 3.9 with 0.5."""
+
+HUGE, DEEP = 1e150, 1e100
+"""Learned scores, and -ln a, end here: their sums and their product do not overflow."""
 
 
 @dataclass(slots=True)
@@ -43,9 +48,11 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True, tag="conformal"):
     """Alarms above a rolling quantile of the scores, whose level a adapts until the episodes come at the budgeted rate.
 
     Works for scores of any distribution, autocorrelated or slowly drifting, where a fixed level fails: it counts
-    single readings, and holds them for exchangeable. Fails where the anomalies are more frequent than the budget: most
-    of them then go without alarm. Fails on a score that only climbs, always the highest and never far above the last:
-    alarms come at the pace of the budget, or as one that does not end. Tails of infinite variance take long to learn.
+    single readings, and holds them for exchangeable. Fails where the anomalies are more frequent than the budget, which
+    pays for them as well: most of them then go without alarm. Fails on a score that only climbs, always the highest and
+    never far above the last: alarms come at the pace of the budget, or as one that does not end. A tail of infinite
+    variance takes some dozens of episodes to learn. Fewer episodes than the budget come of a score that stays up for
+    long, if an excursion and its quiet end take a good part of 1 / budget readings.
 
     With w scores held, the threshold is their order statistic of rank ceil((1 - a)(w + 1)); where a(w + 1) < 1 that is
     beyond the sample, and the tail is taken as exponential: max + spread * ln(1 / (a(w + 1))), with the mean excess of
@@ -55,18 +62,20 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True, tag="conformal"):
 
     The score stays the detector's, and the threshold is in its unit. NaN = no verdict, while warming up too.
 
-    Why the budget is kept. Each verdict adds gain * budget to ln a, each start of an episode takes gain away. After T
-    verdicts and E episodes the sum telescopes: ln a_T - ln a_0 = gain * (budget * T - E), hence
-    |E / T - budget| = |ln a_T - ln a_0| / (gain * T) <= range(ln a) / (gain * T), which needs nothing of the scores.
+    Why the budget is kept. Let c be ln a, but beyond the sample, where u = -ln(a (window + 1)) is above 0, let it be as
+    far below the end of the sample as ln(1 + REACH u) / REACH. Each verdict adds gain * budget to c, each start of an
+    episode takes gain away. After T verdicts and E episodes the sum telescopes: c_T - c_0 = gain * (budget * T - E),
+    hence |E / T - budget| = |c_T - c_0| / (gain * T) <= range(c) / (gain * T), which needs nothing of the scores.
     The range is finite. Above, a ends at 1 / (quiet + 1): beyond it, even independent alarms run together into fewer
     episodes, and the level would run away; where it stands there, fewer episodes than the budget come. Below, an
     episode starts only if the score is above the threshold, that is -ln a < ln(w + 1) + (score - max) / spread: no
-    lower than the largest score calls for, and one gain more.
+    lower than the largest score calls for, and one gain more. A tail that is heavier than exponential costs as many
+    episodes as the logarithm of how far it reaches, in place of how far.
 
     window:  recent scores held per series, at least 20. A narrow one follows a drift, a wide one knows the tail.
     budget:  alarm episodes per reading; 1e-3 is 1.7 a week of 6-minute readings. Below 1 / (quiet + 1).
     quiet:   readings without alarm that end an episode.
-    gain:    step of ln a at an episode: larger adapts sooner and swings wider.
+    gain:    step of ln a at an episode, within the sample: larger adapts sooner and swings wider.
     warm_up: scores before the first verdict, 20 to window.
 
     >>> from detectors.base import Batch
@@ -77,7 +86,7 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True, tag="conformal"):
     >>> conformal = Conformal(window=100, budget=0.01, warm_up=100)
     >>> judged = conformal.update(conformal.init(1, (1,)), batch, scores)
     >>> judged.threshold[-2:].round(3), judged.alarm[-2:], judged.score[-3:]
-    (array([ 9.   , 10.049]), array([ True, False]), array([nan, 11.,  9.]))
+    (array([ 9.   , 10.052]), array([ True, False]), array([nan, 11.,  9.]))
 
     Source: split conformal quantile after Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World (2005),
     ch. 2; adaptive level after Gibbs and Candes, Adaptive Conformal Inference (NeurIPS 2021), eq. 2 and proposition
@@ -141,6 +150,14 @@ def _threshold(ranked: FloatArray, spread: float, level: float) -> float:
 
 
 @njit(cache=True, nogil=True)
+def _moved(level: float, step: float, edge: float) -> float:
+    """The next ln a, a step of c further; below `edge` it lies beyond the sample, where steps grow with the depth."""
+    c = level if level >= edge else edge - log1p(REACH * (edge - level)) / REACH
+    c += step
+    return c if c >= edge else max(edge - expm1(REACH * (edge - c)) / REACH, -DEEP)
+
+
+@njit(cache=True, nogil=True)
 def _exchange(ranked: FloatArray, hole: int, x: float) -> None:
     """Put x in its place; the score at `hole` gives way."""
     place = np.searchsorted(ranked[:hole], x, side="right")
@@ -172,7 +189,7 @@ def _walk(
     alarm: BoolArray,
 ) -> None:
     window = ring.shape[1]
-    highest = -log(quiet + 1.0)
+    highest, edge = -log(quiet + 1.0), -log(window + 1.0)
     for i in range(slots.size):
         s, x = slots[i], score[i]
         judged[i], threshold[i], alarm[i] = np.nan, np.nan, False
@@ -187,7 +204,7 @@ def _walk(
             alarm[i] = x > threshold[i]
             started = alarm[i] and left[s] == 0
             left[s] = quiet if alarm[i] else max(left[s] - 1, 0)
-            level[s] = min(level[s] + gain * (budget - started), highest)
+            level[s] = min(_moved(level[s], gain * (budget - started), edge), highest)
             if spread > 0.0:
                 learned = min(learned, held[w - 1] + spread)
         hole = w if w < window else np.searchsorted(ranked[s], ring[s, at])

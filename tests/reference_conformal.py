@@ -1,9 +1,9 @@
 """The conformal calibrator once more, plainly: one series, one score at a time, Python's own lists."""
 
 from dataclasses import dataclass, field
-from math import exp, isnan, log, nan
+from math import exp, expm1, isnan, log, log1p, nan
 
-from detectors.conformal import HUGE, TAIL, TINY, Conformal
+from detectors.conformal import DEEP, HUGE, REACH, TAIL, TINY, Conformal
 
 
 @dataclass
@@ -52,4 +52,15 @@ class PlainConformal:
         self.since = 0 if alarm else None if self.since is None else self.since + 1
         self.episodes += starts
         step = self.method.gain * (self.method.budget - starts)
-        self.level = min(self.level + step, -log(self.method.quiet + 1))
+        edge = -log(self.method.window + 1)
+        self.level = min(level_at(control_of(self.level, edge) + step, edge), -log(self.method.quiet + 1))
+
+
+def control_of(level: float, edge: float) -> float:
+    """What the budget moves: ln a, but below the edge of the sample the logarithm of how far."""
+    return level if level >= edge else edge - log1p(REACH * (edge - level)) / REACH
+
+
+def level_at(control: float, edge: float) -> float:
+    """The inverse."""
+    return control if control >= edge else max(edge - expm1(REACH * (edge - control)) / REACH, -DEEP)

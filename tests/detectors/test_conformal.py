@@ -8,8 +8,8 @@ import pytest
 from scipy.signal import lfilter
 
 from detectors.base import Batch, BoolArray, FloatArray, Scores
-from detectors.conformal import Conformal, ConformalState
-from tests.reference_conformal import PlainConformal
+from detectors.conformal import DEEP, Conformal, ConformalState
+from tests.reference_conformal import PlainConformal, control_of, level_at
 
 READINGS, SERIES = 100_000, 3
 
@@ -72,7 +72,13 @@ def heavy_tailed() -> FloatArray:
     return np.abs(np.random.default_rng(0).standard_t(3, size=(READINGS, SERIES)))
 
 
-@pytest.mark.parametrize("stream", [independent, autoregressive, moving_average, drifting, heavy_tailed])
+def of_infinite_variance() -> FloatArray:
+    return np.abs(np.random.default_rng(0).standard_cauchy(size=(READINGS, SERIES)))
+
+
+@pytest.mark.parametrize(
+    "stream", [independent, autoregressive, moving_average, drifting, heavy_tailed, of_infinite_variance]
+)
 def test_episodes_come_at_the_rate_of_the_budget(stream: Any) -> None:
     assert kept(Conformal(), stream()) == pytest.approx(1.0, abs=0.2)
 
@@ -94,10 +100,23 @@ def test_the_rate_is_as_far_from_the_budget_as_the_level_has_moved() -> None:
     method = Conformal()
     said, state = judged(method, raw)
     verdicts = np.isfinite(said.threshold).sum()
-    moved = (log(method.budget) - state.level[0]) / (method.gain * verdicts)
+    edge = -log(method.window + 1)
+    moved = (control_of(log(method.budget), edge) - control_of(state.level[0], edge)) / (method.gain * verdicts)
     rate = episodes(said.alarm, method.quiet) / verdicts
     assert rate > 0
     assert rate - method.budget == pytest.approx(moved, rel=1e-6)
+
+
+def test_a_heavy_tail_far_beyond_the_sample_costs_few_episodes() -> None:
+    """Steps of the same size everywhere made 1.7 times as many as promised."""
+    assert kept(Conformal(budget=2e-4), heavy_tailed()) == pytest.approx(1.0, abs=0.4)
+
+
+@pytest.mark.parametrize("level", [-0.1, -6.2, -6.3, -40.0, -700.0])
+def test_what_the_budget_moves_and_the_level_say_the_same(level: float) -> None:
+    edge = -log(501)
+    assert level_at(control_of(level, edge), edge) == pytest.approx(level, rel=1e-12)
+    assert control_of(level, edge) >= level
 
 
 def kinds_of_scores() -> dict[str, FloatArray]:
@@ -188,6 +207,15 @@ def test_a_score_that_wakes_up_from_zero_does_not_alarm_for_ever() -> None:
     assert not said.alarm[:20_000].any()
     assert said.alarm[20_000]
     assert said.alarm[-1000:].mean() < 0.1
+
+
+def test_scores_without_bound_leave_a_threshold_that_can_be_printed() -> None:
+    rows = np.arange(2000)
+    raw = np.where(rows % 12 == 0, np.inf, rows % 7 * 1e149)
+    said, state = judged(Conformal(gain=50.0), raw[:, None])
+    assert -DEEP <= state.level[0] < -DEEP / 2
+    assert np.isfinite(said.threshold[200:]).all()
+    assert said.alarm[::12][-100:].all()
 
 
 def test_a_saved_state_goes_on_under_another_budget() -> None:
