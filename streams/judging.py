@@ -16,7 +16,7 @@ from detectors.evaluation.vus import vus
 Figures = Mapping[str, float]
 """name -> figure; one that is not defined is absent"""
 
-SUMS = ("judged_rows", "events", "found", "alerts", "false_alerts")
+SUMS = ("judged_rows", "events", "found", "alerts", "false_alerts", "normal_days")
 """Figures that add up over recordings; of the others the mean is told."""
 
 
@@ -54,15 +54,21 @@ def alerted(opened: Sequence[int], one: Labelled, known: IntArray, *, tolerance:
     if met.found:
         figures["delay_rows"] = float(np.nanmedian(waits))
     if one.rows_per_day and (normal := int((known == 0).sum())):
-        figures["false_alerts_per_day"] = met.wrong * one.rows_per_day / normal
+        figures["normal_days"] = normal / one.rows_per_day
+        figures["false_alerts_per_day"] = met.wrong / figures["normal_days"]
     return figures
 
 
 def means(judged: Sequence[Figures]) -> dict[str, float]:
-    """Sums of what adds up, means of the rest over where they are defined, and precision, recall and F1 of events."""
+    """Sums of what adds up, means of the rest over where they are defined, and what follows from the sums.
+
+    That is precision, recall and F1 of events, and false alerts per day where the sampling is known.
+    """
     names = dict.fromkeys(name for figures in judged for name in figures)
     values = {name: [figures[name] for figures in judged if name in figures] for name in names}
     told = {name: float(np.sum(v) if name in SUMS else np.mean(v)) for name, v in values.items()}
+    if timed := [figures for figures in judged if "normal_days" in figures]:
+        told["false_alerts_per_day"] = sum(f["false_alerts"] for f in timed) / sum(f["normal_days"] for f in timed)
     return told | _by_event(told)
 
 

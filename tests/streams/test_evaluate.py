@@ -97,6 +97,8 @@ def test_events_of_all_recordings_count_alike(plain: list[Path]) -> None:
     assert (told["event_precision"], told["event_recall"]) == (1.0, 0.5)
     assert told["event_f1"] == pytest.approx(2 / 3)
     assert told["judged_rows"] == 2 * 850
+    assert told["normal_days"] == pytest.approx(2 * 840 / 1440)
+    assert told["false_alerts_per_day"] == 0
 
 
 def test_what_is_found_is_told_by_kind_of_anomaly(tmp_path: Path) -> None:
