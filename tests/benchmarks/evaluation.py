@@ -1,9 +1,10 @@
 """Every shipped detector and every baseline on every suite: writes ops/evaluation.csv and the tables of the README.
 
-`python -m tests.benchmarks.evaluation [SUITE …]` measures the suites named, all by default, and keeps what
-ops/evaluation.csv says of the others.
+`python -m tests.benchmarks.evaluation [SUITE …] [--watch NAME …]` measures the suites and watches named, all by
+default, and keeps what ops/evaluation.csv says of the others.
 """
 
+import argparse
 import csv
 import sys
 import time
@@ -17,6 +18,7 @@ from connectors.suites import SUITES
 from streams.bench.detectors import machine
 from streams.candidates import BASELINE, baseline_watches, of_watch
 from streams.evaluate import evaluate, nab_scores, recordings, summary
+from streams.terminal import level
 from streams.watch_text import watch_of
 
 DATA, FIGURES, README = Path("../shared/data"), Path("ops/evaluation.csv"), Path("README.md")
@@ -42,19 +44,26 @@ MEANS = {
     "pate_step": ("PATE-step", ".3f"),
     "event_f1": ("event F1", ".2f"),
     "delay_rows": ("delay", ".0f"),
-    "false_alerts_per_day": ("false/day", ".2f"),
     "us_per_reading": ("us/reading", ".1f"),
 }
 """figure -> heading and format"""
+
+BY_SUITE = {
+    "vus_pr": ("VUS-PR", ".3f"),
+    "event_f1": ("event F1", ".2f"),
+    "false_alerts_per_day": ("false alerts per day", ".2f"),
+}
+"""the same, of what a mean would hide"""
 
 Table = dict[tuple[str, str, str], float]
 """(suite, watch, figure) -> value"""
 
 
-def measured(suite: str) -> Table:
-    found, watches = recordings([DATA / suite]), [of_watch(watch_of(text)) for text in WATCHES]
-    begun = time.time()
-    judged = evaluate(found, [*watches, *baseline_watches()], tell=lambda one: print(" ", one.name, flush=True))
+def measured(suite: str, only: Sequence[str]) -> Table:
+    watches = [watch for watch in map(watch_of, WATCHES) if not only or watch.name in only]
+    candidates = [of_watch(watch) for watch in watches] + ([] if only else baseline_watches())
+    found, begun = recordings([DATA / suite]), time.time()
+    judged = evaluate(found, candidates, tell=lambda one: print(" ", one.name, flush=True))
     print(f"{suite}: {len(found)} recordings in {time.time() - begun:.0f} s", flush=True)
     table = {(suite, watch, name): v for watch, told in summary(judged).items() for name, v in told.items()}
     nab = {(suite, w, f"nab.{name}"): v for w, told in nab_scores(judged).items() for name, v in told.items()}
@@ -77,7 +86,7 @@ def save(table: Table) -> None:
 
 def markdown(heading: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
     lines = [heading, ["---", *["---:"] * (len(heading) - 1)], *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in lines)
 
 
 def cell(value: float, form: str) -> str:
@@ -94,9 +103,9 @@ def tables(table: Table) -> str:
 
     means = ([name, *(cell(mean(name, f), form) for f, (_, form) in MEANS.items())] for name in names)
     parts = [markdown(["mean over the suites", *(heading for heading, _ in MEANS.values())], means)]
-    for figure, heading, form in (("vus_pr", "VUS-PR by suite", ".3f"), ("event_f1", "event F1 by suite", ".2f")):
+    for figure, (heading, form) in BY_SUITE.items():
         rows = ([n, *(cell(table.get((suite, n, figure), nan), form) for suite in suites)] for n in names)
-        parts.append(markdown([heading, *suites], rows))
+        parts.append(markdown([f"{heading} by suite", *suites], rows))
     return "\n\n".join(parts)
 
 
@@ -106,15 +115,22 @@ def write_readme(table: Table, about: Mapping[str, object]) -> None:
     README.write_text(f"{before}\n{tables(table)}\n\nMeasured on {about['cores']} cores of {about['cpu']}.\n{after}")
 
 
-def main(chosen: Sequence[str]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("suites", nargs="*", default=list(SUITES))
+    parser.add_argument("--watch", action="append", default=[])
+    options = parser.parse_args()
     if not DATA.exists():
         sys.exit(f"the suites are expected at {DATA}, and are not there")
+    level("warning")
     table = saved()
-    for suite in chosen or SUITES:
-        table = {key: value for key, value in table.items() if key[0] != suite} | measured(suite)
+    for suite in options.suites:
+        fresh = measured(suite, options.watch)
+        again = {watch for _, watch, _ in fresh}
+        table = {key: value for key, value in table.items() if key[0] != suite or key[1] not in again} | fresh
         save(table)
     write_readme(table, machine())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
