@@ -17,7 +17,7 @@ within the window of the calibrator. Events: episodes that began on rows labelle
 """
 
 Line = dict[str, Any]
-"""suite, watch, and their `budget`, `all` and `clear`"""
+"""suite, watch; budgets: promised, needed for enough episodes, highest possible; what came on all and on clear rows"""
 
 
 def budget(
@@ -44,12 +44,15 @@ def budget(
         show({"machine": work("bench.detectors").machine(), "figures": _figures(lines)})
         return
     out.print(_table(lines), NOTE, sep="\n")
+    for text in dict.fromkeys(_too_little(line) for line in lines if line["all"].promised < work("budget").ENOUGH):
+        out.print(text)
+
+
+def _too_little(line: Line) -> str:
     enough = work("budget").ENOUGH
-    for line in lines:
-        if line["all"].promised < enough:
-            out.print(
-                f"{line['suite']}: {enough} episodes are to be expected of --budget {line['needed']:g}, not of fewer"
-            )
+    if line["needed"] >= line["highest"]:
+        return f"{line['suite']}: too few readings are labelled normal for {enough} episodes to be expected"
+    return f"{line['suite']}: {enough} episodes are to be expected of --budget {line['needed']:g}, not of fewer"
 
 
 def _lines(found: Any, watch: Any, episodes: float | None, status: Any) -> list[Line]:
@@ -72,6 +75,7 @@ def _line(kept: Any, suite: str, ones: Any, watch: Any, status: Any) -> Line:
         "watch": watch.name,
         "budget": method.budget,
         "needed": kept.needed(ones),
+        "highest": 1 / (method.quiet + 1),
         "all": kept.pooled(suite, told, method.budget),
         "clear": kept.pooled(suite, told, method.budget, shadow=method.window),
     }

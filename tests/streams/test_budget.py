@@ -125,12 +125,22 @@ def test_the_budget_is_kept_on_autocorrelated_noise(watch: str, tmp_path: Path) 
     assert kept.days == pytest.approx(kept.promised / 2e-3 / 1440)
 
 
-@pytest.mark.parametrize("suite", ["smd", "asd", "aiops_kpi"])
-def test_the_budget_is_kept_on_the_normal_parts_of_public_recordings(suite: str) -> None:
+@pytest.mark.parametrize(
+    ("suite", "detector"),
+    [
+        ("smd", "gaussian"),
+        ("asd", "gaussian"),
+        ("aiops_kpi", "gaussian"),
+        pytest.param("smd", "mahalanobis", marks=pytest.mark.slow),
+        pytest.param("smd", "kmeans", marks=pytest.mark.slow),
+        ("asd", "kmeans"),
+    ],
+)
+def test_the_budget_is_kept_on_the_normal_parts_of_public_recordings(suite: str, detector: str) -> None:
     if not (DATA / suite).is_dir():
         pytest.skip(f"the recordings of {suite} are not here")
     found = load(DATA / suite)
-    watch = promising(watch_of("gaussian+conformal"), max(needed(found), Conformal().budget))
+    watch = promising(watch_of(f"{detector}+conformal"), max(needed(found), Conformal().budget))
     kept = measure(suite, found, watch, AlertPolicy())
     assert kept.promised >= 100
     assert 1 / BAR < kept.ratio < BAR
@@ -160,6 +170,13 @@ def test_the_command_prints_a_line_for_each_suite_and_what_is_needed(own: Path) 
     figures = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)["figures"]
     assert figures["own.csv.gaussian+conformal.budget.promised"] == pytest.approx(34)
     assert figures["AR(1) 0.9.gaussian+conformal.budget.ratio"] == pytest.approx(1, abs=0.5)
+
+
+def test_the_command_says_where_no_budget_would_do(own: Path) -> None:
+    own.write_text("".join(own.read_text().splitlines(keepends=True)[:900]))
+    plain = CliRunner().invoke(app, ["budget", str(own), "-w", "gaussian+conformal", "--budget", "0.05"])
+    assert plain.exit_code == 0, plain.output
+    assert "own.csv: too few readings" in plain.output
 
 
 def test_the_command_refuses_a_budget_out_of_range(own: Path) -> None:
