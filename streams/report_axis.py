@@ -5,27 +5,36 @@ import numpy as np
 from connectors.base import IntArray
 from streams.report_trace import WIDTH, Columns
 
-TICKS = 8
-"""most of them"""
+TICKS = 6
+"""most of them, so that their times have room"""
 
 HOUR = 3600 * 10**9
+DATE, MINUTE, SECOND = (len(text) for text in ("2024-01-01", "2024-01-01 00:00", "2024-01-01 00:00:00"))
 
 
 def axis(columns: Columns, times: IntArray) -> str:
     """Ticks at round rows; times (rows,) in ns since 1970, UTC, are left out if none is known."""
     rows = ticks(len(times))
-    digits = len("2024-01-01T00:00:00") if np.ptp(times) < 2 * HOUR else len("2024-01-01T00:00")
     drawn = []
-    for row in rows:
+    for row, when in zip(rows, _written(times[rows], fine=bool(np.ptp(times) < 2 * HOUR)), strict=True):
         at = int(columns.middles[np.searchsorted(columns.starts, row, side="right") - 1])
         anchor = ' class="last"' if at > WIDTH - 60 else ' class="first"' if at < 40 else ""
-        when = str(np.datetime64(int(times[row]), "ns"))[:digits].replace("T", " ") if times[row] else ""
         drawn.append(
             f'<g transform="translate({at} 0)"><path class="frame" d="M0 0v5"/><text{anchor} y="18">{row:,}</text>'
             f'<text{anchor} y="32">{when}</text></g>'
         )
     label = f"row{', UTC' if times.any() else ''}"
     return f'<g class="axis">{"".join(drawn)}<text class="scale" x="-6" y="18">{label}</text></g>'
+
+
+def _written(times: IntArray, *, fine: bool) -> list[str]:
+    """To the minute or, if fine, the second; the date only where it changes; empty where nothing is known."""
+    told, day = [], ""
+    for time in times.tolist():
+        whole = str(np.datetime64(time, "ns")).replace("T", " ")[: SECOND if fine else MINUTE] if time else ""
+        told.append(whole if whole[:DATE] != day else whole[DATE + 1 :])
+        day = whole[:DATE]
+    return told
 
 
 def ticks(rows: int) -> list[int]:

@@ -56,7 +56,7 @@ def _may_be_best(figure: str, told: Mapping[str, float]) -> bool:
 
 
 def _meanings(figures: Sequence[str]) -> str:
-    """For paper and screen readers, which show no titles."""
+    """For who cannot point at a heading."""
     told = "".join(f"<dt>{text(metric(f).heading)}</dt><dd>{text(title(metric(f)))}</dd>" for f in figures)
     return f"<details><summary>What the columns mean</summary><dl>{told}</dl></details>"
 

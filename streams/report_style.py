@@ -1,12 +1,12 @@
 """The style sheet of a report: light, dark and printed."""
 
 STYLE = """
-:root { color-scheme: light dark; --back: #fff; --soft: #f4f6f8; --line: #d5dbe1; --hatch: #b9c2cb;
+:root { color-scheme: light dark; --back: #fff; --soft: #f4f6f8; --line: #d5dbe1; --hatch: #8794a1;
   --text: #1b2127; --muted: #5a6672;
   --link: #0b5cad; --value: #1f6fb4; --value1: #0f7f86; --value2: #7a5a00; --value3: #5d5fb8; --score: #7d3fa8;
   --event: #f2b84b66; --found: #12803c; --false: #c8281e; --best: #e2f3e6; --worst: #fbe3df; --warn: #fdf3dc; }
 @media screen and (prefers-color-scheme: dark) { :root { --back: #14181c; --soft: #1d2329;
-  --line: #38424c; --hatch: #4b5763; --text: #e6eaee; --muted: #9fabb7;
+  --line: #38424c; --hatch: #76848f; --text: #e6eaee; --muted: #9fabb7;
   --link: #7db7f0; --value: #6fb1ec; --value1: #58c4c8; --value2: #d8b45a;
   --value3: #a9a9f2; --score: #cf9bf0; --event: #c98a1a66; --found: #4fcf7c; --false: #ff7b6e; --best: #16391f;
   --worst: #4a1f1c; --warn: #3a2f14; } }
@@ -58,7 +58,8 @@ svg .frame { stroke: var(--line); }
 svg .value, svg .score { stroke-width: 1.1; stroke-linejoin: round; stroke-linecap: round; stroke: var(--value); }
 svg .v1 { stroke: var(--value1); } svg .v2 { stroke: var(--value2); } svg .v3 { stroke: var(--value3); }
 svg .score { stroke: var(--score); }
-svg .event { fill: var(--event); } svg .unjudged { fill: url(#hatch); } svg .hatch { stroke: var(--hatch); }
+svg .event { fill: var(--event); } svg .unjudged { fill: url(#hatch); }
+svg .hatch { stroke: var(--hatch); stroke-opacity: 0.6; }
 svg .alert { stroke-width: 1; stroke-opacity: 0.5; }
 svg .found { fill: var(--found); stroke: var(--found); } svg .false { fill: var(--false); stroke: var(--false); }
 svg .unknown { fill: var(--muted); stroke: var(--muted); }

@@ -20,6 +20,7 @@ from connectors.suites import Labelled
 from streams.budget import Budget
 from streams.evaluate import Evaluation, Judged
 from streams.report import Report, write
+from streams.report_axis import axis, ticks
 from streams.report_page import page
 from streams.report_panel import panel_svg
 from streams.report_plot import score_panel
@@ -126,6 +127,7 @@ def two(tmp_path: Path) -> Report:
     plain = recording(tmp_path, "plain", labels, begin=10)
     hostile = recording(tmp_path, HOSTILE, labels)
     lines = [judged(plain, opened=(65, 90)), random(plain), judged(hostile, vus=0.2), random(hostile)]
+    lines[0] = replace(lines[0], figures={**lines[0].figures, "vus_roc": np.nan})
     return report(lines, watches=[watch_of("gaussian")], proved={"gaussian": True}, budgets=[KEPT])
 
 
@@ -136,6 +138,7 @@ def test_three_files_hold_the_figures(two: Report, tmp_path: Path) -> None:
     with (folder / "figures.csv").open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     assert [row["recording"] for row in rows] == ["plain", "plain", HOSTILE, HOSTILE]
+    assert rows[0]["vus_roc"] == ""
     assert (rows[2]["watch"], rows[2]["vus_pr"], rows[2]["point_adjusted_f1"]) == ("gaussian", "0.2", "")
     assert (rows[3]["found"], rows[3]["point_adjusted_f1"], rows[3]["rows"]) == ("", "0.9", "100")
     read((folder / "report.html").read_text())
@@ -257,6 +260,30 @@ def test_one_top_does_not_flatten_the_rest(tmp_path: Path) -> None:
     extents = swept(line)
     assert min(low for low, _ in extents.values()) == 0
     assert len({low for low, _ in extents.values()}) > 3
+
+
+def test_the_axis_tells_rows_and_times() -> None:
+    """A tick has room for its time, the date stands where it changes, and what is not known is not told."""
+    columns = Columns.of(1000)
+    minutes = (np.arange(1000) + 26_666_666) * 60 * 10**9
+    svg = axis(columns, minutes)
+    assert re.findall(r'y="18">([^<]*)<', svg) == ["0", "200", "400", "600", "800", "row, UTC"]
+    assert re.findall(r'y="32">([^<]*)<', svg) == ["2020-09-13 12:26", "15:46", "19:06", "22:26", "2020-09-14 01:46"]
+    seconds = np.array([1_600_000_000 * 10**9 + row * 10**9 for row in range(1000)])
+    assert ">12:30:00<" in axis(columns, seconds)
+    unknown = axis(columns, np.zeros(1000, np.int64))
+    assert "UTC" not in unknown
+    assert "1970" not in unknown
+
+
+@given(st.integers(1, 10**9))
+def test_ticks_are_few_and_round(rows: int) -> None:
+    at = ticks(rows)
+    assert at[0] == 0
+    assert len(at) <= 6
+    assert at[-1] < rows
+    assert {str(row).rstrip("0") for row in at[1:2]} <= {"1", "2", "5"}
+    assert rows < 10 or len(at) >= 2
 
 
 def swept(line: str) -> dict[int, tuple[int, int]]:
