@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from streams import config as configuration
 from streams.cli_backtest import backtest
 from streams.cli_budget import budget
+from streams.cli_convert import convert
 from streams.cli_evaluate import evaluate
 from streams.cli_kafka import repartition, run_worker, topics
 from streams.cli_ladder import ladder
@@ -38,6 +39,7 @@ app.command("budget")(budget)
 app.command("backtest")(backtest)
 app.command("policy")(policy)
 app.command("ladder")(ladder)
+app.command("convert")(convert)
 
 
 @app.callback()

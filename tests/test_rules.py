@@ -15,6 +15,7 @@ TERMINAL = (
     "streams.cli",
     "streams.cli_backtest",
     "streams.cli_budget",
+    "streams.cli_convert",
     "streams.cli_evaluate",
     "streams.cli_kafka",
     "streams.cli_ladder",
