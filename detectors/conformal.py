@@ -20,7 +20,8 @@ TINY = 1e-6
 REACH = 0.25
 """Growth of the steps of ln a per unit beyond the sample. Measured on the normal rows of SMD, observed over promised
 episodes at a budget of 2e-4, for gaussian, mahalanobis, kmeans: 4.9, 3.4, 9.4 with even steps; 1.1, 1.0, 4.8 with 0.25;
-0.7, 0.5, 3.9 with 0.5."""
+0.7, 0.5, 3.9 with 0.5. What it costs, at the default budget: 22 of 41 events are found by gaussian, not 24, and 74
+alerts are false, not 115."""
 
 HUGE, DEEP = 1e150, 1e100
 """Learned scores, and -ln a, end here: their sums and their product do not overflow."""
