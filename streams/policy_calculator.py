@@ -160,7 +160,7 @@ def policy(
     now, pairs = search.pair(trial.now, 1), list[Pair]()
     for hold in HOLDS:
         tell(f"looking for the lowest threshold at a hold of {hold}")
-        pairs += [pair for pair in search.lowest(hold) if not pairs or pair.threshold < pairs[-1].threshold]
+        pairs += search.lowest(hold, below=pairs[-1].threshold if pairs else inf)
     return Policy(trial, budget, unit, step, score, excursions, now, pairs)
 
 

@@ -1,7 +1,7 @@
 """The search for a threshold: what its excursions let expect, and what a replay of the recording counts."""
 
 from dataclasses import dataclass, replace
-from math import ceil, floor, log10
+from math import ceil, floor, inf, log10
 from pathlib import Path
 
 import msgspec
@@ -21,9 +21,6 @@ PER_DECADE = 20
 
 SHARE = 0.1
 """A threshold that more of the normal readings cross is not tried: an alert that once opened would hardly close."""
-
-TRIES = 10
-"""higher thresholds that are replayed where a limit changes the scores themselves"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +99,30 @@ class Search:
         found = dict.fromkeys(_rounded(fit.threshold(float(share))) for share in shares)
         return [threshold for threshold in found if threshold > 0]
 
-    def lowest(self, hold: int) -> list[Pair]:
-        """Within the budget, as every higher one is; empty = there is none."""
-        within = 0
-        while within < len(self._candidates) and self._seems_within(self._candidates[within], hold):
-            within += 1
-        for threshold in self._candidates[max(within - TRIES, 0) : within][::-1]:
-            pair = self.pair(threshold, hold)
+    def lowest(self, hold: int, *, below: float = inf) -> list[Pair]:
+        """The pair with the lowest threshold within the budget; empty = there is none below this one.
+
+        Tried first is the lowest threshold that seems to be; where a limit changes the scores and it is not, the ones
+        above are halved.
+        """
+        found: list[Pair] = []
+        high, low = sum(threshold >= below for threshold in self._candidates), self._seeming(hold) - 1
+        at = low
+        while high <= low:
+            pair = self.pair(self._candidates[at], hold)
             if max(pair.predicted, pair.counted / self._units) <= self._allowed:
-                return [pair]
-        return []
+                found, high = [pair], at + 1
+            else:
+                low = at - 1
+            at = (high + low) // 2
+        return found
+
+    def _seeming(self, hold: int) -> int:
+        """How many of the thresholds seem to be within, before the first that does not."""
+        for at, threshold in enumerate(self._candidates):
+            if not self._seems_within(threshold, hold):
+                return at
+        return len(self._candidates)
 
     def pair(self, threshold: float, hold: int) -> Pair:
         """What a replay with these settings counts, and what is predicted from the scores that it gives.
