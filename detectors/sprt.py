@@ -1,30 +1,41 @@
-"""Wald's sequential probability ratio test on the share of scores above a threshold."""
+"""Wald's sequential probability ratio test on the share of scores, or of residuals, above a threshold."""
 
 from dataclasses import dataclass
-from math import floor, log, nextafter
-from typing import ClassVar
+from math import floor, inf, log, nan
+from typing import ClassVar, Literal
 
 import msgspec
 import numpy as np
-from numba import njit
 
-from detectors.base import Batch, Drift, Evidence, FloatArray, IntArray, Scores
+from detectors.base import Batch, BoolArray, Drift, Evidence, FloatArray, IntArray, Scores
 from detectors.check import require
+from detectors.sprt_inputs import FEWEST, Block, Recent, averages, residuals
+from detectors.sprt_kernels import vote, walk
 
-BELOW = nextafter(1.0, 0.0)
-"""The largest statistic that is no decision."""
+INPUTS, RULES = ("score", "residual", "likelihood"), ("any", "majority")
+
+
+@dataclass(slots=True)
+class Votes:
+    """The tests that found a drift and wait for others, (n, d); readings = 0: no vote."""
+
+    started: IntArray
+    readings: IntArray
+    count: IntArray
 
 
 @dataclass(slots=True)
 class SPRTState:
-    """What each series has seen.
+    """What each series has seen: (n,), and for residuals (n, d), since every variable has a test of its own.
 
-    largest:   (n, k) the largest warm-up scores, the largest first: all that the quantile needs; k = 0 without warm-up
-    seen:      (n,) scores of the warm-up
-    threshold: (n,) scores above it count, in the score's unit
-    readings:  (n,) t, scores since the test began
-    count:     (n,) C_t, those above the threshold
-    started:   (n,) ns, time of the first of them
+    largest:   (..., k) the largest of the warm-up, the largest first: all that the quantile needs; k = 0 without one
+    seen:      scores of the warm-up
+    threshold: what the warm-up chose; NaN until then
+    readings:  t, scores since the test began
+    count:     C_t, those above the threshold
+    started:   ns, time of the first of them
+    source:    what residuals and averages are made of; None = the score is taken as it comes
+    votes:     None = there is one test
     """
 
     largest: FloatArray
@@ -33,6 +44,8 @@ class SPRTState:
     readings: IntArray
     count: IntArray
     started: IntArray
+    source: Recent | Block | None
+    votes: Votes | None
 
 
 class SPRT(msgspec.Struct, frozen=True, kw_only=True, tag="sprt"):
@@ -45,18 +58,35 @@ class SPRT(msgspec.Struct, frozen=True, kw_only=True, tag="sprt"):
 
     After t scores of which C were above the threshold, S = C * gain - t * g with gain D = ln(p1/p0) + g and
     g = ln((1-p0)/(1-p1)). Drift if S > A = ln((1-beta)/alpha), no drift if S < B = ln(beta/(1-alpha)). Alpha is per
-    test, and tests follow each other: at the defaults a healthy series ends a test every 24 readings.
+    test, and tests follow each other: at the defaults a healthy series ends a test every 24 readings, which promises
+    at most one false drift in 22,900 readings (`false_drifts`), if the threshold is the right one.
 
-    Statistic: max(S, 0) / A; NaN while warming up. A score that is not a finite number is passed over.
-    Evidence, of each drift: started (ns), readings (t), count (C), lower and upper (limits on C), estimated (C / t).
+    What is counted, by `input`:
+    score      - the detector's own, before any calibrator.
+    residual   - the paper's: h = min(|expected - x| / (k sd), 1), sd of the `window` readings before x, none while
+                 there are fewer than five. Each variable has a test; `rule` says how many make a drift. A vote stands
+                 until that variable's next test finds none, or until there is a drift. Published p_null and p_alt of
+                 about one half presume this input. A jump widens sd for `window` readings and is not seen meanwhile.
+    likelihood - averages of `window` scores that share none, one trial each. Numenta's likelihood rises with such an
+                 average, so both cross their quantiles together; but it slides, and would count one high score
+                 `window` times: no independent trials. Slow, and the least disturbed by scores that come in runs.
+
+    Statistic: max(S, 0) / A, with several variables the one that decides; NaN while warming up, and where nothing is
+    counted. A score that is not a finite number is passed over, as is a variable that is missing.
+    Evidence, of each drift: started (ns), readings (t), count (C), lower and upper (limits on C), estimated (C / t),
+    false_drifts (promised per reading); for residuals one of each by variable, and drifted: which voted.
 
     p_null, p_alt:     shares of scores above the threshold without and with drift; p0 < p1.
     alpha, beta:       probabilities of a drift found where there is none, and of one not found.
     restart_on_accept: begin a new test after "no drift" too. False = the paper's literal form: S then falls without
                        bound while all is well, and a drift is found later the longer that lasted.
-    bin_threshold:     scores above it count, in the score's unit; None = the (1 - p_null) quantile of the warm-up,
-                       which makes p_null true by construction.
-    warm_up:           scores that choose the threshold; of no effect where it is given.
+    bin_threshold:     what is above it counts, in the score's unit, below 1 for residuals; None = the (1 - p_null)
+                       quantile of the warm-up, which makes p_null true by construction.
+    warm_up:           what chooses the threshold: scores, residuals or averages; of no effect where it is given.
+    input:             "score", "residual" or "likelihood".
+    window:            readings whose spread scales the residual, or scores in an average.
+    k:                 spreads at which h is 1; of no effect where the warm-up chooses the threshold.
+    rule:              of the variables' tests, "any" or "majority" (more than half).
 
     >>> test = SPRT(p_null=0.45, p_alt=0.5, alpha=0.05, beta=0.005, bin_threshold=0.5)
     >>> round(test.upper, 6), round(test.lower, 6), round(test.slope, 7)
@@ -70,7 +100,7 @@ class SPRT(msgspec.Struct, frozen=True, kw_only=True, tag="sprt"):
     (array([0.035, 0.528, 0.986, 1.022]), 29)
 
     Source: Bandyopadhyay, Bose and Roy Chowdhury, IJMEMS 10(3) (2025), 777-796, theorem 1 (equations 1-2, and the
-    count form) and table 1; Wald, Annals of Mathematical Statistics 16 (1945), sections 3.2-3.4.
+    count form), equations 3-4 and table 1; Wald, Annals of Mathematical Statistics 16 (1945), sections 3.2-3.4.
     The defaults find p = 0.3 after 23 scores and p = 0.8 after 6, in simulation.
     """
 
@@ -81,8 +111,16 @@ class SPRT(msgspec.Struct, frozen=True, kw_only=True, tag="sprt"):
     restart_on_accept: bool = True
     bin_threshold: float | None = None
     warm_up: int = 200
+    input: Literal["score", "residual", "likelihood"] = "score"
+    window: int = 25
+    k: float = 1.0
+    rule: Literal["any", "majority"] = "any"
 
-    tunes: ClassVar[frozenset[str]] = frozenset({"p_alt", "alpha", "beta", "restart_on_accept"})
+    # input and window show in the form of the state, which is compared as well; here they would only turn away the
+    # states that were saved before there was a choice.
+    tunes: ClassVar[frozenset[str]] = frozenset(
+        {"p_alt", "alpha", "beta", "restart_on_accept", "input", "window", "k", "rule"}
+    )
 
     def __post_init__(self) -> None:
         require(self, "p_null", 0 < self.p_null < 1, "lie in (0, 1)")
@@ -90,9 +128,21 @@ class SPRT(msgspec.Struct, frozen=True, kw_only=True, tag="sprt"):
         require(self, "alpha", 0 < self.alpha < 1, "lie in (0, 1)")
         require(self, "beta", 0 < self.beta < 1 - self.alpha, f"lie in (0, 1 - alpha), here {1 - self.alpha:g}")
         require(self, "restart_on_accept", isinstance(self.restart_on_accept, bool), "be true or false")
-        given = self.bin_threshold is None or np.isfinite(self.bin_threshold)
-        require(self, "bin_threshold", bool(given), "be a finite number, or None")
+        require(self, "input", self.input in INPUTS, f"be one of {', '.join(INPUTS)}")
+        self._check_threshold()
         require(self, "warm_up", self.warm_up >= 2, "be at least 2 scores")
+        require(self, "window", self.window >= FEWEST, f"be at least {FEWEST} readings")
+        require(self, "k", 0 < self.k < inf, "be above 0")
+        require(self, "rule", self.rule in RULES, f"be one of {', '.join(RULES)}")
+
+    def _check_threshold(self) -> None:
+        given = self.bin_threshold
+        if given is None:
+            return
+        require(self, "bin_threshold", bool(np.isfinite(given)), "be a finite number, or None")
+        if self.input == "residual":
+            require(self, "bin_threshold", 0 <= given < 1, "lie in [0, 1), or be None, where residuals end at 1")
+        require(self, "bin_threshold", self.input != "likelihood", "be None where the warm-up of averages chooses it")
 
     @property
     def upper(self) -> float:
@@ -119,21 +169,39 @@ class SPRT(msgspec.Struct, frozen=True, kw_only=True, tag="sprt"):
         """The share of scores above the threshold at which S stands still: g / D."""
         return self.fall / self.gain
 
+    @property
+    def false_drifts(self) -> float:
+        """Promised false drifts per reading and variable: alpha times the tests per reading, by Wald's mean length.
+
+        Of the literal form 0: in all the time that p_null lasts, it finds one with a probability of alpha / (1 - beta).
+        """
+        if not self.restart_on_accept:
+            return 0.0
+        readings = ((1 - self.alpha) * self.lower + self.alpha * self.upper) / (self.p_null * self.gain - self.fall)
+        return self.alpha / readings / (self.window if self.input == "likelihood" else 1)
+
     def limits(self, readings: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper limit on the count after `readings` (k,): (B + t g) / D and (A + t g) / D, (k,) each."""
+        """Lower and upper limit on the count after so many `readings`: (B + t g) / D and (A + t g) / D."""
         fallen = readings.astype(np.float64) * self.fall
         return (self.lower + fallen) / self.gain, (self.upper + fallen) / self.gain
 
     def init(self, n: int, shape: tuple[int, ...]) -> SPRTState:
-        given = self.bin_threshold is not None
-        held = 0 if given else self.warm_up - floor(self._place)
+        held = 0 if self.bin_threshold is not None else self.warm_up - floor(self._place)
+        rows = (n, *shape) if self.input == "residual" else (n,)
+        source: Recent | Block | None = None
+        if self.input == "residual":
+            source = Recent(np.zeros((*rows, self.window)), np.zeros(rows, np.int64))
+        if self.input == "likelihood":
+            source = Block(np.zeros((n, self.window)), np.zeros(n, np.int64))
         return SPRTState(
-            largest=np.full((n, held), -np.inf),
-            seen=np.zeros(n, np.int64),
-            threshold=np.full(n, self.bin_threshold if given else np.nan),
-            readings=np.zeros(n, np.int64),
-            count=np.zeros(n, np.int64),
-            started=np.zeros(n, np.int64),
+            largest=np.full((*rows, held), -np.inf),
+            seen=np.zeros(rows, np.int64),
+            threshold=np.full(rows, np.nan),
+            readings=np.zeros(rows, np.int64),
+            count=np.zeros(rows, np.int64),
+            started=np.zeros(rows, np.int64),
+            source=source,
+            votes=Votes(*(np.zeros(rows, np.int64) for _ in range(3))) if self.input == "residual" else None,
         )
 
     @property
@@ -142,82 +210,67 @@ class SPRT(msgspec.Struct, frozen=True, kw_only=True, tag="sprt"):
         return (1 - self.p_null) * (self.warm_up - 1)
 
     def update(self, state: SPRTState, batch: Batch, scores: Scores) -> Drift:
-        n = len(batch)
-        statistic = np.empty(n)
-        started, readings, count = (np.zeros(n, np.int64) for _ in range(3))
+        counted = self._counted(state, batch, scores)
+        n, d = counted.shape
+        each, accepted = np.empty((n, d)), np.empty((n, d), np.bool_)
+        started, readings, count = (np.zeros((n, d), np.int64) for _ in range(3))
+        tests = (started, readings, count)
+        largest = state.largest.reshape(state.seen.size, state.largest.shape[-1])
+        chosen = (largest, state.seen.reshape(-1), state.threshold.reshape(-1))
+        running = (state.readings.reshape(-1), state.count.reshape(-1), state.started.reshape(-1))
+        limits = (self._given, self._place % 1, self.upper, self.lower, self.fall, self.gain)
         warm_up = 0 if self.bin_threshold is not None else self.warm_up
-        columns = (state.largest, state.seen, state.threshold, state.readings, state.count, state.started)
-        limits = (warm_up, self._place % 1, self.upper, self.lower, self.fall, self.gain)
-        rows = (statistic, started, readings, count)
-        _walk(batch.slots, batch.times, scores.score, *columns, *limits, self.restart_on_accept, *rows)
+        walk(
+            batch.slots,
+            batch.times,
+            counted,
+            *chosen,
+            *running,
+            warm_up,
+            *limits,
+            self.restart_on_accept,
+            each,
+            accepted,
+            *tests,
+        )
+        if state.votes is None:
+            drifts = np.flatnonzero(each[:, 0] >= 1)
+            found = self._evidence(drifts, started[drifts, 0], readings[drifts, 0], count[drifts, 0])
+            return Drift(each[:, 0], found)
+        statistic, voted = np.empty(n), np.empty((n, d), np.bool_)
+        need = 1 if self.rule == "any" else d // 2 + 1
+        votes = (state.votes.started, state.votes.readings, state.votes.count)
+        vote(batch.slots, each, accepted, *tests, *votes, need, statistic, voted)
         drifts = np.flatnonzero(statistic >= 1)
-        return Drift(statistic, self._evidence(drifts, started[drifts], readings[drifts], count[drifts]))
+        found = self._evidence(drifts, started[drifts], readings[drifts], count[drifts], voted[drifts])
+        return Drift(statistic, found)
 
-    def _evidence(self, rows: IntArray, started: IntArray, readings: IntArray, count: IntArray) -> Evidence | None:
+    @property
+    def _given(self) -> float:
+        """The threshold that needs no warm-up, in the unit of what is counted; NaN = there is none."""
+        if self.bin_threshold is None:
+            return nan
+        return self.bin_threshold * (self.k if self.input == "residual" else 1.0)
+
+    def _counted(self, state: SPRTState, batch: Batch, scores: Scores) -> FloatArray:
+        """What is held against the threshold, (n, d) or (n, 1).
+
+        Of the residual without its factor k and its end at 1: neither moves it across a quantile, and a given
+        threshold lies below 1. A quantile of residuals that end at 1 would often be 1, and nothing would be above it.
+        """
+        if isinstance(state.source, Recent):
+            return residuals(state.source, batch, scores)
+        if isinstance(state.source, Block):
+            return averages(state.source, batch, scores)
+        return scores.score[:, None]
+
+    def _evidence(
+        self, rows: IntArray, started: IntArray, readings: IntArray, count: IntArray, voted: BoolArray | None = None
+    ) -> Evidence | None:
         if not rows.size:
             return None
         lower, upper = self.limits(readings)
-        columns = {"started": started, "readings": readings, "count": count}
-        return Evidence(rows, columns | {"lower": lower, "upper": upper, "estimated": count / readings})
-
-
-@njit(cache=True, nogil=True)
-def _hold(largest: FloatArray, x: float) -> None:
-    """Keep the score among the largest, in falling order, if it belongs there."""
-    k = largest.size - 1
-    if x <= largest[k]:
-        return
-    while k > 0 and largest[k - 1] < x:
-        largest[k] = largest[k - 1]
-        k -= 1
-    largest[k] = x
-
-
-@njit(cache=True, nogil=True)
-def _walk(
-    slots: IntArray,
-    times: IntArray,
-    score: FloatArray,
-    largest: FloatArray,
-    seen: IntArray,
-    threshold: FloatArray,
-    readings: IntArray,
-    count: IntArray,
-    started: IntArray,
-    warm_up: int,
-    between: float,
-    upper: float,
-    lower: float,
-    fall: float,
-    gain: float,
-    restart_on_accept: bool,
-    statistic: FloatArray,
-    row_started: IntArray,
-    row_readings: IntArray,
-    row_count: IntArray,
-) -> None:
-    held = largest.shape[1]
-    for i in range(slots.size):
-        s, x = slots[i], score[i]
-        statistic[i] = np.nan
-        if not np.isfinite(x):
-            continue
-        if seen[s] < warm_up:
-            _hold(largest[s], x)
-            seen[s] += 1
-            if seen[s] == warm_up:
-                low, high = largest[s, held - 1], largest[s, max(held - 2, 0)]
-                threshold[s] = (1.0 - between) * low + between * high
-            continue
-        if readings[s] == 0:
-            started[s] = times[i]
-        readings[s] += 1
-        count[s] += x > threshold[s]
-        fallen = readings[s] * fall
-        drift = count[s] > (upper + fallen) / gain
-        accept = count[s] < (lower + fallen) / gain
-        ratio = max(count[s] * gain - fallen, 0.0) / upper
-        statistic[i] = max(ratio, 1.0) if drift else min(ratio, BELOW)
-        row_started[i], row_readings[i], row_count[i] = started[s], readings[s], count[s]
-        if drift or (accept and restart_on_accept):
-            readings[s], count[s], started[s] = 0, 0, 0
+        estimated = np.divide(count, readings, out=np.full(count.shape, nan), where=readings > 0)
+        columns = {"started": started, "readings": readings, "count": count, "lower": lower, "upper": upper}
+        columns |= {"estimated": estimated, "false_drifts": np.full(rows.size, self.false_drifts)}
+        return Evidence(rows, columns if voted is None else columns | {"drifted": voted})
