@@ -41,7 +41,8 @@ def table(caption: str, heads: Sequence[Sequence[str]], rows: Iterable[str]) -> 
     top = "".join(f"<tr>{''.join(cells)}</tr>" for cells in heads)
     body = "\n".join(row if row.startswith("<tr") else f"<tr>{row}</tr>" for row in rows)
     return (
-        f'<div class="scroll"><table>\n<caption>{text(caption)}</caption>\n<thead>{top}</thead>\n'
+        f'<div class="scroll" role="region" aria-label="{text(caption)}" tabindex="0"><table>\n'
+        f"<caption>{text(caption)}</caption>\n<thead>{top}</thead>\n"
         f"<tbody>\n{body}\n</tbody>\n</table></div>"
     )
 

@@ -29,7 +29,7 @@ dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
 code { font: 13px/1.45 ui-monospace, "Liberation Mono", "DejaVu Sans Mono", monospace; }
 .scroll { overflow-x: auto; margin: 12px 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
-caption { text-align: left; padding: 0 0 6px; max-width: 90ch; }
+caption { text-align: left; padding: 0 0 6px; min-width: min(60ch, 90vw); }
 th, td { padding: 4px 9px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 thead th { color: var(--muted); font-weight: 600; vertical-align: bottom; }
 thead th[scope=colgroup] { text-align: center; border-left: 1px solid var(--line); }

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 UNPACKED = Path(".servers/chromium")
 BINARY = UNPACKED / "usr/lib/chromium/chromium"
-DEADLINE = 60
+DEADLINE = 120
 """s; a page takes about two"""
 
 
