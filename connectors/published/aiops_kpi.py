@@ -10,9 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from connectors.base import FloatArray
 from connectors.published.arrays import saved
-from connectors.published.tables import Named, split
+from connectors.published.tables import Floats, Named, split
 
 NAME = 8
 """Letters of an indicator's id that tell it from the others."""
@@ -60,7 +59,7 @@ def _reformatted(folder: Path) -> Named:
         yield f"{path.parent.name[:NAME]}.parquet", _table(times, values, marks, train=len(halves[0][0]))
 
 
-def _table(times: FloatArray, values: FloatArray, marks: FloatArray, *, train: int) -> pa.Table:
+def _table(times: Floats, values: Floats, marks: Floats, *, train: int) -> pa.Table:
     columns = {
         "timestamp": pa.array((times * 1e6).astype(np.int64)).cast(pa.timestamp("us", "UTC")),
         "value": pa.array(values, from_pandas=True),

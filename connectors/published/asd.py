@@ -10,10 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 
-from connectors.base import FloatArray
 from connectors.published.arrays import saved, written
 from connectors.published.kinds import Segment, events
-from connectors.published.tables import Named, halves, numbered
+from connectors.published.tables import Floats, Named, halves, numbered
 
 PICKLED = (
     "ASD is published as pickles, which Watchkeeper does not open; save them with numpy.save as "
@@ -33,11 +32,11 @@ def recordings(source: Path) -> Named:
         yield "anomaly_type.csv", _types(source, servers)
 
 
-def _marks(folder: Path, server: str) -> FloatArray:
+def _marks(folder: Path, server: str) -> Floats:
     return _matrix(folder / f"{server}_test_label", axes=1).ravel()
 
 
-def _matrix(stem: Path, *, axes: int = 2) -> FloatArray:
+def _matrix(stem: Path, *, axes: int = 2) -> Floats:
     """The .npy file of this name, else the .csv file, which is always a matrix."""
     array, text, pickled = (stem.with_name(stem.name + suffix) for suffix in (".npy", ".csv", ".pkl"))
     if not array.exists() and not text.exists() and pickled.exists():

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from connectors.base import FloatArray
+from connectors.published.tables import Floats
 
 Segment = tuple[int, int, str]
 """First and last row, and the kind of anomaly in them."""
 
 
-def events(marks: FloatArray, segments: Sequence[Segment]) -> Iterator[Segment]:
+def events(marks: Floats, segments: Sequence[Segment]) -> Iterator[Segment]:
     """Each run of labelled rows, with the kinds of the listed segments in it.
 
     Segments that overlap or touch are one event, so that there are as many kinds as events. It is of the kinds of all

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from connectors.base import FloatArray
+Floats = NDArray[np.floating[Any]]
 
 Named = Iterator[tuple[str, pa.Table]]
 """Files of the suite: their paths in its folder, and what is in them."""
@@ -49,7 +50,7 @@ def split(train: int, test: int) -> pa.Array:
     return pa.array(np.repeat(["train", "test"], [train, test])).dictionary_encode()
 
 
-def halves(train: FloatArray, test: FloatArray, marks: FloatArray, *, names: Sequence[str], seconds: int) -> pa.Table:
+def halves(train: Floats, test: Floats, marks: Floats, *, names: Sequence[str], seconds: int) -> pa.Table:
     """A recording without a clock: the training part is not labelled, the test part is.
 
     train, test: (rows, variables), NaN = missing

@@ -3,6 +3,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -47,8 +48,8 @@ def loaded(suite: str) -> list[Labelled]:
 
 
 def halves(one: Labelled) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Values of both parts, and the labels of the second."""
-    _, values = numbers(one.path)
+    """Values of both parts, as wide as they are, and the labels of the second."""
+    values = np.column_stack(pq.read_table(one.path).select(one.variables).columns)
     return values[: one.begin], values[one.begin :], one.labels[one.begin :].astype(np.float64)
 
 
@@ -56,8 +57,17 @@ def same(converted: Labelled, one: Labelled) -> None:
     said = ("name", "suite", "asset", "variables", "begin", "kinds", "event_kinds", "rows_per_day")
     assert {word: getattr(converted, word) for word in said} == {word: getattr(one, word) for word in said}
     np.testing.assert_array_equal(converted.labels, one.labels)
-    np.testing.assert_array_equal(numbers(converted.path)[1], numbers(one.path)[1])
+    found, expected = (numbers(either.path)[1].astype(np.float32) for either in (converted, one))
+    np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(times(converted), times(one))
+    assert records(converted) == records(one)
+
+
+def records(one: Labelled) -> list[dict[str, str | float]]:
+    """What the worker reads of the first rows, times and values."""
+    data = open_file(one.path, time="timestamp", series="series").records(0, 500)[1].data
+    read: list[dict[str, str | float]] = orjson.loads(b"[" + data.replace(b"}{", b"},{") + b"]")
+    return read
 
 
 def times(one: Labelled) -> IntArray:
