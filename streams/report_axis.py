@@ -12,18 +12,22 @@ HOUR = 3600 * 10**9
 DATE, MINUTE, SECOND = (len(text) for text in ("2024-01-01", "2024-01-01 00:00", "2024-01-01 00:00:00"))
 
 
-def axis(columns: Columns, times: IntArray) -> str:
-    """Ticks at round rows; times (rows,) in ns since 1970, UTC, are left out if none is known."""
-    rows = ticks(len(times))
+def axis(columns: Columns, times: IntArray, *, rows: bool = True) -> str:
+    """Ticks at round rows, with their numbers or, for rows that mean nothing, without.
+
+    times: (rows,) ns since 1970, UTC; left out if none is known
+    """
+    numbers = ticks(len(times))
     drawn = []
-    for row, when in zip(rows, _written(times[rows], fine=bool(np.ptp(times) < 2 * HOUR)), strict=True):
+    for row, when in zip(numbers, _written(times[numbers], fine=bool(np.ptp(times) < 2 * HOUR)), strict=True):
         at = int(columns.middles[np.searchsorted(columns.starts, row, side="right") - 1])
         anchor = ' class="last"' if at > WIDTH - 60 else ' class="first"' if at < 40 else ""
-        drawn.append(
-            f'<g transform="translate({at} 0)"><path class="frame" d="M0 0v5"/><text{anchor} y="18">{row:,}</text>'
-            f'<text{anchor} y="32">{when}</text></g>'
+        told = "".join(
+            f'<text{anchor} y="{18 + 14 * line}">{label}</text>'
+            for line, label in enumerate([f"{row:,}", when] if rows else [when])
         )
-    label = f"row{', UTC' if times.any() else ''}"
+        drawn.append(f'<g transform="translate({at} 0)"><path class="frame" d="M0 0v5"/>{told}</g>')
+    label = ", ".join(["row"] * rows + ["UTC"] * bool(times.any()))
     return f'<g class="axis">{"".join(drawn)}<text class="scale" x="-6" y="18">{label}</text></g>'
 
 

@@ -1,7 +1,12 @@
 """HTML from texts: every text is escaped here, once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+
+from streams.report_style import STYLE
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""Whatever a name may smuggle in, the browser loads and runs nothing."""
 
 
 def text(anything: object) -> str:
@@ -56,3 +61,34 @@ def section(anchor: str, heading: str, *content: str) -> str:
 def paragraph(told: str, *, kind: str = "") -> str:
     """A paragraph of plain words."""
     return f'<p class="{kind}">{text(told)}</p>' if kind else f"<p>{text(told)}</p>"
+
+
+def document(heading: str, lead: str, parts: Sequence[str], links: Mapping[str, str] | None = None) -> str:
+    """A whole page of sections that loads nothing.
+
+    links: anchor of a section -> its label in the navigation; one whose section is not there is left out
+    """
+    body = "\n".join(part for part in parts if part)
+    anchors = {to: label for to, label in (links or {}).items() if f'<section id="{to}"' in body}
+    navigation = "".join(f'<a href="#{to}">{text(label)}</a>' for to, label in anchors.items())
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{text(heading)}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<header>
+<h1>{text(heading)}</h1>
+<p class="lead">{text(lead)}</p>
+{f'<nav aria-label="Sections">{navigation}</nav>' if navigation else ""}
+</header>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""

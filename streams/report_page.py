@@ -4,16 +4,12 @@ from detectors.watch import Watch
 from streams.candidates import BASELINE
 from streams.evaluate import summary
 from streams.report_contents import Report
-from streams.report_html import section, text
+from streams.report_html import document, section, text
 from streams.report_means import means, nab, notes
 from streams.report_plot import DEFINITIONS
 from streams.report_recordings import drawn, overview, plots
 from streams.report_slices import slices
-from streams.report_style import STYLE
 from streams.report_trust import budgets, proof, rejected
-
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""Whatever a name may smuggle in, the browser loads and runs nothing."""
 
 LINKS = {
     "run": "What was run",
@@ -35,32 +31,7 @@ def page(report: Report) -> str:
     parts = [run(report), means(report), notes(report), nab(report), slices(report), budgets(report)]
     parts += [rejected(report), proof(report), overview(report, shown_recordings), plots(report, shown_recordings)]
     heading = f"Evaluation of {', '.join(_watches(report)) or 'baselines'}"
-    body = "\n".join(part for part in parts if part)
-    links = "".join(
-        f'<a href="#{to}">{text(label)}</a>' for to, label in LINKS.items() if f'<section id="{to}"' in body
-    )
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{text(heading)}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-{DEFINITIONS}
-<header id="top">
-<h1>{text(heading)}</h1>
-<p class="lead">{text(_in_short(report))}</p>
-<nav aria-label="Sections">{links}</nav>
-</header>
-<main>
-{body}
-</main>
-</body>
-</html>
-"""
+    return document(heading, _in_short(report), [DEFINITIONS, *parts], LINKS)
 
 
 def run(report: Report) -> str:

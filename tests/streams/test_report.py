@@ -269,6 +269,9 @@ def test_the_axis_tells_rows_and_times() -> None:
     svg = axis(columns, minutes)
     assert re.findall(r'y="18">([^<]*)<', svg) == ["0", "200", "400", "600", "800", "row, UTC"]
     assert re.findall(r'y="32">([^<]*)<', svg) == ["2020-09-13 12:26", "15:46", "19:06", "22:26", "2020-09-14 01:46"]
+    without = axis(columns, minutes, rows=False)
+    assert re.findall(r'y="\d+">([^<]*)<', without)[:2] == ["2020-09-13 12:26", "15:46"]
+    assert ">UTC<" in without
     seconds = np.array([1_600_000_000 * 10**9 + row * 10**9 for row in range(1000)])
     assert ">12:30:00<" in axis(columns, seconds)
     unknown = axis(columns, np.zeros(1000, np.int64))
