@@ -1,12 +1,10 @@
 """What a pipeline would have raised on one's own history: how many alerts, when, and which."""
 
 import asyncio
-import csv
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +17,6 @@ from streams.config import ConfigError
 from streams.local import Job, run
 from streams.pipeline import Pipeline
 from streams.recorded import NEVER, Kept
-from streams.say import moment
 from streams.sections import Config, HostSource
 
 DAY = 86_400e9
@@ -104,29 +101,6 @@ def backtest(pipeline: Pipeline, source: Source, span: Span) -> Backtest:
     alerts.sort(key=lambda alert: (alert.opened, alert.id))
     days = (past.last - past.first) / DAY
     return Backtest(alerts, past.count, dict(kept.rejected), days, time.perf_counter() - begun)
-
-
-COLUMNS = (
-    "id", "opened", "closed", "state", "series", "asset", "watch", "kind", "alarms", "peak_score", "threshold",
-    "first_offset", "last_offset",
-)  # fmt: skip
-
-
-def write(path: Path, alerts: Sequence[Alert]) -> None:
-    """CSV (RFC 4180) with a line for each alert; times in UTC. Raises ValueError if the file cannot be written."""
-    try:
-        with path.open("w", newline="") as file:
-            lines = csv.writer(file)
-            lines.writerow(COLUMNS)
-            lines.writerows([_cell(name, getattr(alert, name)) for name in COLUMNS] for alert in alerts)
-    except OSError as error:
-        raise ValueError(f"cannot write {path}: {error}; name another file") from error
-
-
-def _cell(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    return moment(value) if name in ("opened", "closed") else str(value)
 
 
 class _Between:

@@ -21,7 +21,9 @@ def backtest(
         typer.Option("--recording", "-r", help="A file of the past; absent: its source, or its topic."),
     ] = None,
     warm_up: Annotated[str, typer.Option(help="How long before --from the watches begin to learn.")] = "7d",
-    csv: Annotated[Path | None, typer.Option(help="Write all alerts into this file.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(file_okay=False, help="A folder for report.html, alerts.csv and figures.json.")
+    ] = None,
     config: ConfigPath = DEFAULT,
     as_json: Json = False,
 ) -> None:
@@ -37,14 +39,16 @@ def backtest(
         span = module.Span(sections.instant(begin), sections.instant(end), sections.nanoseconds(warm_up))
         ready, source = module.history(configuration.load(config), config, pipeline, span, recording or [])
         found = module.backtest(ready, source, span)
-        if csv is not None:
-            module.write(csv, found.alerts)
-    if as_json:
         machine = work("bench.detectors").machine()
+        files = work("report.backtest_files")
+        written = [] if report is None else files.write(report, found, span, pipeline=pipeline, machine=machine)
+    if as_json:
         show({"machine": machine, "figures": found.figures(), "alerts": found.alerts, "rejected": found.rejected})
         return
     if found.alerts:
         out.print(say.alerts_table(found.alerts[:SHOWN]))
     if len(found.alerts) > SHOWN:
-        out.print(f"… and {len(found.alerts) - SHOWN} more: --csv FILE or --json tells all")
+        out.print(f"… and {len(found.alerts) - SHOWN} more: --report FOLDER or --json tells all")
     out.print(say.facts(f"{pipeline} from {begin} to {end}", found.figures() | dict(found.rejected)))
+    for path in written:
+        out.print(f"written: {path}")

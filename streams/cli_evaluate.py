@@ -54,7 +54,7 @@ def evaluate(
                 watch for candidate in candidates.values() for watch in work("candidates").watches(candidate, found)
             ]
             findings = work("findings").report(judged, watches=watches, folders=recordings, proved=proved)
-        written = [] if report is None else work("report").write(report, findings)
+        written = [] if report is None else work("report.files").write(report, findings)
     if as_json:
         show({**findings.figures, "rejected": judged.rejected, "causal": proved})
     else:

@@ -12,7 +12,7 @@ from streams.evaluate import Evaluation, nab_scores
 from streams.evaluation_table import figures
 from streams.nab_scoreboard import SERIES, published
 from streams.policy import AlertPolicy
-from streams.report_contents import Report
+from streams.report.contents import Report
 
 
 def report(
@@ -36,7 +36,7 @@ def report(
     }
     return Report(
         evaluation=evaluation, figures={"machine": machine(), "figures": named}, watches=watches,
-        tolerance=evaluation.tolerance, nab=nab_scores(evaluation),
+        nab=nab_scores(evaluation),
         published=_published(found, folders),
         proved=proved, budgets=budgets,
     )  # fmt: skip

@@ -84,12 +84,16 @@ def test_without_a_warm_up_the_first_readings_have_no_verdict() -> None:
 
 
 def test_the_table_tells_what_and_the_file_holds_all(folder: Path) -> None:
-    done = backtest("-r", "pumps.jsonl", "--csv", "alerts.csv")
+    done = backtest("-r", "pumps.jsonl", "--report", "told")
     assert done.exit_code == 0, done.output
     assert done.stdout.count("anomaly") == 2
-    rows = list(csv.DictReader((folder / "alerts.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((folder / "told/alerts.csv").read_text().splitlines()))
     assert [row["opened"] for row in rows] == ["2023-11-21 03:00:00", "2023-11-21 09:00:00"]
     assert {row["watch"] for row in rows} == {"level"}
+    page = (folder / "told/report.html").read_text()
+    assert page.count("2023-11-21 09:00:00") == 1
+    assert "2 alerts on 1 series" in page
+    assert json.loads((folder / "told/figures.json").read_text())["figures"]["alerts"] == 2
 
 
 def test_the_recordings_of_the_source_are_the_past_where_none_is_named(folder: Path) -> None:

@@ -19,13 +19,13 @@ from connectors.base import FloatArray
 from connectors.suites import Labelled
 from streams.budget import Budget
 from streams.evaluate import Evaluation, Judged
-from streams.report import Report, write
-from streams.report_axis import axis, ticks
-from streams.report_page import page
-from streams.report_panel import panel_svg
-from streams.report_plot import score_panel
-from streams.report_recordings import MOST, moves_most
-from streams.report_trace import WIDTH, Columns, path, placed
+from streams.report.axis import axis, ticks
+from streams.report.files import Report, write
+from streams.report.page import page
+from streams.report.panel import panel_svg
+from streams.report.plot import score_panel
+from streams.report.recordings import MOST, moves_most
+from streams.report.trace import WIDTH, Columns, path, placed
 from streams.watch_text import watch_of
 from tests.servers.chromium import Chromium, chromium, complaints
 

@@ -8,11 +8,11 @@ from connectors.recordings import numbers
 from connectors.suites import Labelled
 from streams.candidates import BASELINE
 from streams.evaluate import Judged
-from streams.report_contents import Report
-from streams.report_html import cell, head, name, paragraph, section, table, text
-from streams.report_metrics import shown
-from streams.report_panel import Panel
-from streams.report_plot import plot, score_panel, value_panel
+from streams.report.contents import Report
+from streams.report.html import cell, head, name, paragraph, section, table, text
+from streams.report.metrics import shown
+from streams.report.panel import Panel
+from streams.report.plot import plot, score_panel, value_panel
 
 MOST = 60
 """plots in a page"""
@@ -89,7 +89,7 @@ def _cells(one: Judged | None) -> str:
 def plots(report: Report, anchors: dict[str, str]) -> str:
     """Values, labels, scores and alerts of each recording that is drawn."""
     keys = "".join(f'<li><svg viewBox="0 0 26 14" aria-hidden="true">{sign}</svg>{told}</li>' for sign, told in KEY)
-    figures = [_figure(_scored(report, of), anchor, report.tolerance) for of, anchor in anchors.items()]
+    figures = [_figure(_scored(report, of), anchor, report.evaluation.tolerance) for of, anchor in anchors.items()]
     told = paragraph(
         "No extreme is lost: each column of pixels reaches from its lowest to its highest value.", kind="small"
     )

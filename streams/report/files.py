@@ -1,7 +1,7 @@
 """An evaluation as files to keep and to show: a page that needs nothing else, a table and the figures."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from math import isfinite
 from pathlib import Path
@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 
 from streams.evaluate import Evaluation
-from streams.report_contents import Report
-from streams.report_page import page
+from streams.report.contents import Report
+from streams.report.page import page
 
 __all__ = ["Report", "write"]
 
@@ -29,6 +29,11 @@ def write(folder: Path, report: Report) -> list[Path]:
         "figures.csv": table(report.evaluation).encode(errors="backslashreplace"),
         "report.html": page(report).encode(),
     }
+    return keep(folder, contents)
+
+
+def keep(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """Write files into a folder, which is made if it is not there. Raises ValueError if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from connectors.base import IntArray
-from streams.report_trace import WIDTH, Columns
+from streams.report.trace import WIDTH, Columns
 
 TICKS = 6
 """most of them, so that their times have room"""

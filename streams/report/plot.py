@@ -7,10 +7,10 @@ import numpy as np
 from connectors.base import FloatArray, IntArray
 from connectors.suites import Labelled
 from streams.evaluate import Judged
-from streams.report_axis import axis
-from streams.report_html import text
-from streams.report_panel import Panel, panel_svg
-from streams.report_trace import WIDTH, Columns
+from streams.report.axis import axis
+from streams.report.html import text
+from streams.report.panel import Panel, panel_svg
+from streams.report.trace import WIDTH, Columns
 
 LEFT, RIGHT, TITLE, AXIS = 92, 14, 23, 40
 """px beside the panels, for the title of each, and below the last"""

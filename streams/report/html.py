@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from streams.report_style import STYLE
+from streams.report.style import STYLE
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """Whatever a name may smuggle in, the browser loads and runs nothing."""

@@ -17,7 +17,6 @@ class Report:
 
     figures:   machine and figures, as `--json` prints them
     watches:   those of the evaluation, for their parameters
-    tolerance: rows around an event within which an alert found it
     nab:       watch -> profile -> score of the Numenta Anomaly Benchmark
     published: the same of detectors whose scores its authors published
     proved:    watch -> whether no later reading changes an earlier score
@@ -26,7 +25,6 @@ class Report:
     evaluation: Evaluation
     figures: Mapping[str, Any]
     watches: Sequence[Watch] = ()
-    tolerance: int = 0
     nab: Scores = field(default_factory=dict)
     published: Scores = field(default_factory=dict)
     proved: Mapping[str, bool] = field(default_factory=dict)

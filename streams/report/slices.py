@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from streams.candidates import BASELINE
 from streams.evaluate import by_kind, by_slice
-from streams.report_contents import Report
-from streams.report_html import cell, head, name, section, table, words
-from streams.report_metrics import best, metric, shown
+from streams.report.contents import Report
+from streams.report.html import cell, head, name, section, table, words
+from streams.report.metrics import best, metric, shown
 
 
 def slices(report: Report, figure: str = "vus_pr") -> str:

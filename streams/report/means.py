@@ -6,9 +6,9 @@ from math import nan
 from detectors.evaluation.adjusted import WARNING
 from streams.candidates import BASELINE
 from streams.evaluate import summary
-from streams.report_contents import Report
-from streams.report_html import cell, head, name, paragraph, section, table, text
-from streams.report_metrics import best, columns, metric, shown, title
+from streams.report.contents import Report
+from streams.report.html import cell, head, name, paragraph, section, table, text
+from streams.report.metrics import best, columns, metric, shown, title
 
 ADJUSTED = "point_adjusted_f1"
 RANDOM = BASELINE + "random"

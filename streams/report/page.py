@@ -3,13 +3,13 @@
 from detectors.watch import Watch
 from streams.candidates import BASELINE
 from streams.evaluate import summary
-from streams.report_contents import Report
-from streams.report_html import document, section, text
-from streams.report_means import means, nab, notes
-from streams.report_plot import DEFINITIONS
-from streams.report_recordings import drawn, overview, plots
-from streams.report_slices import slices
-from streams.report_trust import budgets, proof, rejected
+from streams.report.contents import Report
+from streams.report.html import document, section, text
+from streams.report.means import means, nab, notes
+from streams.report.plot import DEFINITIONS
+from streams.report.recordings import drawn, overview, plots
+from streams.report.slices import slices
+from streams.report.trust import budgets, proof, rejected
 
 LINKS = {
     "run": "What was run",
@@ -42,7 +42,7 @@ def run(report: Report) -> str:
     lines.append(("recordings", f"{len(recordings)} with {rows:,} rows, assets: {len(assets)}"))
     machine = report.figures.get("machine", {})
     lines.append(("machine", text(", ".join(f"{name} {value}" for name, value in machine.items()))))
-    near = f", or within {report.tolerance} rows of it" if report.tolerance else ""
+    near = f", or within {report.evaluation.tolerance} rows of it" if report.evaluation.tolerance else ""
     lines.append(("found", f"an event is found by an alert that opens in it{near}"))
     told = "".join(f"<dt>{text(name)}</dt><dd>{value}</dd>" for name, value in lines)
     return section("run", "What was run", f"<dl>{told}</dl>")

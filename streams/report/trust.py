@@ -1,9 +1,9 @@
 """What a report has held against the facts: the promise of false alarms, rows that nobody scored, causality."""
 
 from streams.budget import ENOUGH, Budget
-from streams.report_contents import Report
-from streams.report_html import cell, head, name, paragraph, section, table, words
-from streams.report_metrics import shown
+from streams.report.contents import Report
+from streams.report.html import cell, head, name, paragraph, section, table, words
+from streams.report.metrics import shown
 
 FACTOR = 1.5
 """within which a promise counts as kept"""

@@ -7,8 +7,8 @@ from scipy.ndimage import maximum_filter1d
 
 from connectors.base import BoolArray, FloatArray, IntArray
 from connectors.suites import Labelled
-from streams.report_html import text
-from streams.report_trace import WIDTH, Columns, path, placed
+from streams.report.html import text
+from streams.report.trace import WIDTH, Columns, path, placed
 
 FINE = 2
 """steps in a px of height"""

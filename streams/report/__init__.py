@@ -1,0 +1,1 @@
+"""Pages and tables to keep and to show."""
