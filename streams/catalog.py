@@ -26,6 +26,9 @@ DRIFT_TESTS = {
     "adwin": "detectors.adwin:ADWIN",
     "page_hinkley": "detectors.page_hinkley:PageHinkley",
     "kswin": "detectors.kswin:KSWIN",
+    "kolmogorov_smirnov": "detectors.kolmogorov_smirnov:KolmogorovSmirnov",
+    "wasserstein": "detectors.wasserstein:Wasserstein",
+    "population_stability": "detectors.population_stability:PopulationStability",
 }
 
 

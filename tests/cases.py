@@ -12,16 +12,19 @@ from detectors.conformal import Conformal
 from detectors.ensemble import Ensemble
 from detectors.gaussian import Gaussian
 from detectors.kmeans import KMeans
+from detectors.kolmogorov_smirnov import KolmogorovSmirnov
 from detectors.kswin import KSWIN
 from detectors.likelihood import Likelihood
 from detectors.mahalanobis import Mahalanobis
 from detectors.page_hinkley import PageHinkley
+from detectors.population_stability import PopulationStability
 from detectors.range import Range
 from detectors.rivers import HalfSpaceTrees
 from detectors.sprt import SPRT
 from detectors.stuck import Stuck
 from detectors.subsequence_pca import SubsequencePCA
 from detectors.together import Together
+from detectors.wasserstein import Wasserstein
 from detectors.watch import Watch
 from detectors.windowed_likelihood import WindowedLikelihood
 
@@ -351,6 +354,51 @@ CASES: list[Case] = [
         warm_up=55,
         plant=lasting_change,
         method=KSWIN,
+    ),
+    Case(
+        name="kolmogorov-smirnov",
+        detector=Watch(detector=Gaussian(), drift=KolmogorovSmirnov()),
+        warm_up=199,
+        plant=lasting_change,
+        refused={"alpha": 1.0, "window": 3},
+        method=KolmogorovSmirnov,
+    ),
+    Case(
+        name="kolmogorov-smirnov-turned",
+        detector=Watch(detector=Gaussian(warm_up=16), drift=KolmogorovSmirnov(alpha=0.001, window=30)),
+        warm_up=75,
+        plant=lasting_change,
+        method=KolmogorovSmirnov,
+    ),
+    Case(
+        name="wasserstein",
+        detector=Watch(detector=Gaussian(), drift=Wasserstein()),
+        warm_up=199,
+        plant=lasting_change,
+        refused={"alpha": 0.0, "window": 3, "seed": -1},
+        method=Wasserstein,
+    ),
+    Case(
+        name="wasserstein-turned",
+        detector=Watch(detector=Gaussian(warm_up=16), drift=Wasserstein(alpha=0.001, window=20, seed=3)),
+        warm_up=55,
+        plant=lasting_change,
+        method=Wasserstein,
+    ),
+    Case(
+        name="population-stability",
+        detector=Watch(detector=Gaussian(), drift=PopulationStability()),
+        warm_up=499,
+        plant=lasting_change,
+        refused={"threshold": 0.0, "bins": 1, "window": 3},
+        method=PopulationStability,
+    ),
+    Case(
+        name="population-stability-turned",
+        detector=Watch(detector=Gaussian(warm_up=16), drift=PopulationStability(threshold=0.5, bins=5, window=60)),
+        warm_up=135,
+        plant=lasting_change,
+        method=PopulationStability,
     ),
     Case(
         name="conformal",
