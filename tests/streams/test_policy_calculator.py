@@ -97,16 +97,21 @@ def test_a_hold_pays_where_an_anomaly_builds_up(found: Policy) -> None:
 
 
 def test_a_calibrated_watch_is_tuned_at_its_calibrator(tmp_path: Path) -> None:
-    path = write(tmp_path / "noise.parquet", noise(3, correlation=0.5))
+    values = noise(3, correlation=0.5)
+    values[10_000:10_040] += 4
+    path = write(tmp_path / "noise.parquet", values)
     found = policy(path, watch_of("gaussian+likelihood"), budget_of("3 per week"), AlertPolicy())
     assert (found.trial.stage, found.trial.parameter) == ("calibrator", "limit")
     assert found.plain is not None
     assert found.within(found.plain)
-    assert found.plain.threshold < 0.5
     limited = Watch(detector=Gaussian(), calibrator=Likelihood(limit=found.plain.threshold))  # its red filter on
     watches = (PipelineWatch(watch=limited),)
     pipeline = Pipeline(name="p", topic="p", decoder=columns(("value",)), watches=watches, policy=AlertPolicy())
-    assert len(replay(pipeline, path).alerts) == found.plain.counted
+    replayed = replay(pipeline, path)
+    assert len(replayed.alerts) == found.plain.counted
+    alarms = int(replayed.scored["watch"].alarm.sum())
+    assert (found.score >= found.plain.threshold).sum() == pytest.approx(alarms, rel=0.2)
+    assert alarms > 10
 
 
 def test_labelled_anomalies_do_not_raise_the_threshold(tmp_path: Path) -> None:
