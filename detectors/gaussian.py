@@ -1,7 +1,7 @@
 """Distance from an exponentially weighted mean, in standard deviations."""
 
 from dataclasses import dataclass
-from math import inf, isfinite, sqrt
+from math import inf, isfinite
 from typing import ClassVar
 
 import msgspec
@@ -10,12 +10,10 @@ from numba import njit
 
 from detectors.base import Batch, BoolArray, FloatArray, IntArray, Scores
 from detectors.check import require
+from detectors.resolution import deviation_of, smallest_step
 
 START = 16
 """Readings held for the robust start: enough that the median forgives seven bad ones, few enough to keep per series."""
-
-UNVARIED = 0.01
-"""A variable that never changed has no scale of its own: its first change is measured by this share of its size."""
 
 HUGE = 1e150
 """Square root of what a float can hold: neither a deviation nor its square overflows."""
@@ -108,12 +106,6 @@ def _begin(start: FloatArray) -> tuple[float, float]:
     return middle, min(spread, HUGE) ** 2
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _deviation(var: float, step: float, mean: float, x: float) -> float:
-    floor = 0.5 * step if isfinite(step) else UNVARIED * max(abs(mean), abs(x))
-    return max(sqrt(var), floor)
-
-
 @njit(cache=True, nogil=True)
 def _walk(
     slots: IntArray,
@@ -144,8 +136,8 @@ def _walk(
             c = seen[s, j]
             seen[s, j] = c + 1
             before = step[s, j]
-            if c > 0 and x != last[s, j]:
-                step[s, j] = min(before, abs(x - last[s, j]))
+            if c > 0:
+                step[s, j] = smallest_step(before, x, last[s, j])
             last[s, j] = x
             if c < START:
                 start[s, j, c] = x
@@ -153,7 +145,7 @@ def _walk(
                     mean[s, j], var[s, j] = _begin(start[s, j])
                 continue
             m, v = mean[s, j], var[s, j]
-            deviation = _deviation(v, before, m, x)
+            deviation = deviation_of(v, before, m, x)
             d = min(max(x - m, -HUGE), HUGE)
             z = min(abs(d) / deviation, HUGE) if deviation > 0.0 else 0.0
             if c >= warm_up:

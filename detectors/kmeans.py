@@ -10,12 +10,13 @@ from numba import njit
 
 from detectors.base import Batch, FloatArray, IntArray, Scores
 from detectors.check import require
+from detectors.resolution import deviation_of, smallest_step
 
 START = 16
 """Readings before a scale is trusted: until then nothing is clipped, and no window becomes a centre."""
 
-UNVARIED = 0.01
-"""A variable that never changed has no scale of its own: its first change is measured by this share of its size."""
+NARROW = 0.01
+"""Standard deviations: windows that stay nearer to a centre than this, reading by reading, are told from it no better."""
 
 HUGE = 1e150
 """Square root of what a float can hold: no deviation grows beyond it."""
@@ -33,6 +34,9 @@ class KMeansState:
     seen: IntArray
     mean: FloatArray
     var: FloatArray
+    last: FloatArray
+    step: FloatArray
+    """smallest change between two readings so far: the sensor's resolution; inf = it never changed"""
     recent: FloatArray
     """(n, window * d) the last readings, scaled, oldest first"""
     centres: FloatArray
@@ -108,6 +112,8 @@ class KMeans(msgspec.Struct, frozen=True, kw_only=True, tag="kmeans"):
             seen=np.zeros((n, d), np.int64),
             mean=np.zeros((n, d)),
             var=np.zeros((n, d)),
+            last=np.zeros((n, d)),
+            step=np.full((n, d), inf),
             recent=np.zeros((n, self.window * d)),
             centres=np.zeros((n, self.clusters, self.window * d)),
             members=np.zeros((n, self.clusters), np.int64),
@@ -118,16 +124,25 @@ class KMeans(msgspec.Struct, frozen=True, kw_only=True, tag="kmeans"):
         n = len(batch)
         score, share = np.empty(n), np.empty(batch.values.shape)
         alpha = 1.0 - 0.5 ** (1.0 / self.half_life)
-        moments = (state.seen, state.mean, state.var, state.steps, state.recent, state.centres)
-        counts = (state.members, state.usual, self.window, alpha, self.clip, self.warm_up)
-        _walk(batch.slots, batch.values, *moments, *counts, score, share)
+        moments = (state.seen, state.mean, state.var, state.last, state.step)
+        points = (state.recent, state.centres, state.usual, state.steps, state.members)
+        numbers = (self.window, alpha, self.clip, self.warm_up)
+        _walk(batch.slots, batch.values, *moments, *points, *numbers, score, share)
         threshold = np.full(n, float(self.limit))
         return Scores(score, threshold, score >= threshold, np.zeros(n, np.int64), contributions=share)
 
 
 @njit(cache=True, nogil=True)
-def scaled(
-    row: FloatArray, seen: IntArray, mean: FloatArray, var: FloatArray, alpha: float, clip: float, out: FloatArray
+def _scale(
+    row: FloatArray,
+    seen: IntArray,
+    mean: FloatArray,
+    var: FloatArray,
+    last: FloatArray,
+    step: FloatArray,
+    alpha: float,
+    clip: float,
+    out: FloatArray,
 ) -> None:
     """Deviations (d,) of a row from the means before it, 0 where missing; then the moments learn it, in place."""
     for j in range(row.size):
@@ -136,7 +151,10 @@ def scaled(
         if not isfinite(x):
             continue
         d = min(max(x - mean[j], -HUGE), HUGE)
-        width = sqrt(var[j]) if var[j] > 0.0 else UNVARIED * max(abs(mean[j]), abs(x))
+        width = deviation_of(var[j], step[j], mean[j], x)
+        if seen[j] > 0:
+            step[j] = smallest_step(step[j], x, last[j])
+        last[j] = x
         if seen[j] > 1 and width > 0.0:
             out[j] = min(max(d / width, -FAR), FAR)
             if seen[j] >= START and abs(out[j]) > clip:
@@ -177,11 +195,13 @@ def _walk(
     seen: IntArray,
     mean: FloatArray,
     var: FloatArray,
-    steps: IntArray,
+    last: FloatArray,
+    step: FloatArray,
     recent: FloatArray,
     centres: FloatArray,
-    members: IntArray,
     usual: FloatArray,
+    steps: IntArray,
+    members: IntArray,
     window: int,
     alpha: float,
     clip: float,
@@ -201,7 +221,7 @@ def _walk(
         point = recent[s]
         for j in range(point.size - d):
             point[j] = point[j + d]
-        scaled(values[i], seen[s], mean[s], var[s], alpha, clip, point[point.size - d :])
+        _scale(values[i], seen[s], mean[s], var[s], last[s], step[s], alpha, clip, point[point.size - d :])
         c = steps[s]
         steps[s] += 1
         since = c - first
@@ -214,10 +234,9 @@ def _walk(
         k, square = _nearest(point, centres[s], members[s])
         shorten = 1.0
         if c >= warm_up:
-            score[i] = sqrt(square / usual[s]) if usual[s] > 0.0 else (0.0 if square == 0.0 else sqrt(square))
+            score[i] = sqrt(square / max(usual[s], NARROW * NARROW * point.size))
             _explain(point, centres[s, k], square, share[i])
-            if usual[s] > 0.0:
-                shorten = min(1.0, clip / max(score[i], 1e-300))
+            shorten = min(1.0, clip / max(score[i], 1e-300))
         members[s, k] += 1
         rate = shorten * max(alpha, 1.0 / members[s, k])
         for j in range(point.size):

@@ -11,12 +11,10 @@ from numba import njit
 from detectors.base import Batch, FloatArray, IntArray, Scores
 from detectors.check import require
 from detectors.jacobi import eigen
+from detectors.resolution import deviation_of, smallest_step
 
 START = 16
 """Readings before the scale is trusted: until then nothing is clipped, and no window is learned."""
-
-UNVARIED = 0.01
-"""A variable that never changed has no scale of its own: its first change is measured by this share of its size."""
 
 NARROW = 0.05
 """Deviation of the logarithm of the error at least: where the error never varies, 5 % more of it is one deviation."""
@@ -39,6 +37,9 @@ class SubsequencePCAState:
     """(n, d) readings"""
     mean: FloatArray
     var: FloatArray
+    last: FloatArray
+    step: FloatArray
+    """smallest change between two readings so far: the sensor's resolution; inf = it never changed"""
     recent: FloatArray
     """(n, d, window) the last readings, scaled, oldest first"""
     centre: FloatArray
@@ -120,6 +121,8 @@ class SubsequencePCA(msgspec.Struct, frozen=True, kw_only=True, tag="subsequence
             seen=np.zeros((n, d), np.int64),
             mean=np.zeros((n, d)),
             var=np.zeros((n, d)),
+            last=np.zeros((n, d)),
+            step=np.full((n, d), inf),
             recent=np.zeros((n, d, w)),
             centre=np.zeros((n, d, w)),
             cov=np.zeros((n, d, w, w)),
@@ -132,9 +135,10 @@ class SubsequencePCA(msgspec.Struct, frozen=True, kw_only=True, tag="subsequence
         n = len(batch)
         score = np.empty(n)
         alpha = 1.0 - 0.5 ** (1.0 / self.half_life)
-        scaling = (state.seen, state.mean, state.var, state.recent, state.centre, state.cov, state.outside)
-        rest = (state.usual, state.spread, alpha, self.share, self.refit, self.clip, self.warm_up)
-        _walk(batch.slots, batch.values, *scaling, *rest, score)
+        moments = (state.seen, state.mean, state.var, state.last, state.step)
+        shapes = (state.recent, state.centre, state.cov, state.outside, state.usual, state.spread)
+        numbers = (alpha, self.share, self.refit, self.clip, self.warm_up)
+        _walk(batch.slots, batch.values, *moments, *shapes, *numbers, score)
         return Scores(score, np.full(n, float(self.limit)), score >= self.limit, np.zeros(n, np.int64))
 
 
@@ -179,10 +183,12 @@ def _learn(window: FloatArray, centre: FloatArray, cov: FloatArray, a: float) ->
 
 
 @njit(cache=True, nogil=True)
-def _scaled(x: float, c: int, mean: float, var: float, alpha: float, clip: float) -> tuple[float, float, float]:
+def _scaled(
+    x: float, c: int, mean: float, var: float, step: float, alpha: float, clip: float
+) -> tuple[float, float, float]:
     """The deviation of a reading from the moments before it, and the moments that have learned it."""
     d = min(max(x - mean, -HUGE), HUGE)
-    width = sqrt(var) if var > 0.0 else UNVARIED * max(abs(mean), abs(x))
+    width = deviation_of(var, step, mean, x)
     z = min(max(d / width, -FAR), FAR) if c > 0 and width > 0.0 else 0.0
     if c >= START and abs(z) > clip:
         d = clip * width * (1.0 if z > 0.0 else -1.0)
@@ -197,6 +203,8 @@ def _walk(
     seen: IntArray,
     mean: FloatArray,
     var: FloatArray,
+    last: FloatArray,
+    step: FloatArray,
     recent: FloatArray,
     centre: FloatArray,
     cov: FloatArray,
@@ -221,7 +229,10 @@ def _walk(
                 continue
             c = seen[s, j]
             seen[s, j] = c + 1
-            z, mean[s, j], var[s, j] = _scaled(x, c, mean[s, j], var[s, j], alpha, clip)
+            z, mean[s, j], var[s, j] = _scaled(x, c, mean[s, j], var[s, j], step[s, j], alpha, clip)
+            if c > 0:
+                step[s, j] = smallest_step(step[s, j], x, last[s, j])
+            last[s, j] = x
             window = recent[s, j]
             for k in range(w - 1):
                 window[k] = window[k + 1]

@@ -112,3 +112,9 @@ def test_the_largest_floats_are_scored_without_overflow() -> None:
     values = np.random.default_rng(4).normal(size=(300, 2))
     values[200:203] = [[1.7e308, -1.7e308], [1e200, 5e-324], [-1.7e308, 1e160]]
     assert np.isfinite(fed(KMeans(), values).score[100:]).all()
+
+
+def test_sparse_spikes_that_are_learned_clipped_do_not_let_the_scale_collapse() -> None:
+    rng = np.random.default_rng(5)
+    values = np.where(rng.random(60_000) < 0.02, rng.integers(5, 20, 60_000), 0).astype(float)[:, None]
+    assert np.nanmax(fed(KMeans(), values).score) < 1e4
