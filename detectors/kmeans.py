@@ -16,7 +16,7 @@ START = 16
 """Readings before a scale is trusted: until then nothing is clipped, and no window becomes a centre."""
 
 NARROW = 0.01
-"""Standard deviations: windows that stay nearer to a centre than this, reading by reading, are told from it no better."""
+"""Standard deviations, reading by reading: windows nearer to a centre than this are all the same to it."""
 
 HUGE = 1e150
 """Square root of what a float can hold: no deviation grows beyond it."""
