@@ -33,7 +33,9 @@ def _figures(found: Backtest) -> str:
     rows = [f"{name(what)}{words(f'{value:,.6g}')}" for what, value in found.figures().items()]
     rows += [f"{name(f'rejected: {reason}')}{words(f'{count:,}')}" for reason, count in found.rejected.items()]
     return section(
-        "figures", "In figures", table("What would have been raised", [[head("figure"), head("value")]], rows)
+        "figures",
+        "In figures",
+        table("What would have been raised", [[head("figure"), head("value", kind="words")]], rows),
     )
 
 
@@ -73,7 +75,9 @@ def _bar(alert: Alert, span: Span) -> tuple[int, int]:
 
 
 def _listing(alerts: Sequence[Alert]) -> str:
-    heads = [[head(label) for label in ("id", "opened (UTC)", "closed", "series", "watch", "kind", "why")]]
+    heads = [
+        [head(label, kind="words") for label in ("id", "opened (UTC)", "closed", "series", "watch", "kind", "why")]
+    ]
     rows = [
         name(a.id[:8])
         + "".join(words(each) for each in (moment(a.opened), moment(a.closed), a.series, a.watch, a.kind, why(a)))
