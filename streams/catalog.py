@@ -15,6 +15,7 @@ DETECTORS = {
     "subsequence_pca": "detectors.subsequence_pca:SubsequencePCA",
     "ensemble": "detectors.ensemble:Ensemble",
     "half_space_trees": "detectors.rivers:HalfSpaceTrees",
+    "htm": "detectors.htm.detector:HTM",
 }
 CALIBRATORS = {
     "likelihood": "detectors.likelihood:Likelihood",

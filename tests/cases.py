@@ -11,6 +11,9 @@ from detectors.base import Batch, Detector, FloatArray
 from detectors.conformal import Conformal
 from detectors.ensemble import Ensemble
 from detectors.gaussian import Gaussian
+from detectors.htm.detector import HTM
+from detectors.htm.spatial_pooler import SpatialPooler
+from detectors.htm.temporal_memory import TemporalMemory
 from detectors.kmeans import KMeans
 from detectors.kolmogorov_smirnov import KolmogorovSmirnov
 from detectors.kswin import KSWIN
@@ -45,6 +48,11 @@ def lasting_change(values: FloatArray, row: int) -> None:
 def frozen(values: FloatArray, row: int) -> None:
     """The same reading from this row on."""
     values[row:] = values[row]
+
+
+def unheard(values: FloatArray, row: int) -> None:
+    """Readings that no order relates to each other or to what came before, from this row on."""
+    values[row:, 0] = np.random.default_rng(4).uniform(-200.0, 200.0, len(values) - row)
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,55 @@ CASES: list[Case] = [
         ),
         warm_up=66,
         variables=2,
+    ),
+    Case(
+        name="htm",
+        detector=Watch(detector=HTM(), calibrator=Likelihood(learning=0, estimation=50)),
+        warm_up=350,
+        plant=unheard,
+        refused={
+            "seed": -1,
+            "calibration": 1,
+            "buckets": 0,
+            "time_of_day": 25.0,
+            "classes": 0,
+            "pooler": SpatialPooler(active=12),
+            "memory": TemporalMemory(cells=33),
+        },
+        method=HTM,
+    ),
+    Case(
+        name="htm-turned",
+        detector=Watch(
+            detector=HTM(
+                seed=5,
+                calibration=40,
+                buckets=60,
+                time_of_day=0.0,
+                classes=8,
+                pooler=SpatialPooler(
+                    columns=256, active=10, potential=0.7, increment=0.01, decrement=0.002, connected=0.3
+                ),
+                memory=TemporalMemory(
+                    cells=4,
+                    activation=6,
+                    minimum=4,
+                    initial=0.3,
+                    connected=0.4,
+                    increment=0.1,
+                    decrement=0.02,
+                    punishment=0.005,
+                    sample=8,
+                    segments=300,
+                    per_cell=4,
+                    synapses=12,
+                ),
+            ),
+            calibrator=Likelihood(learning=0),
+        ),
+        warm_up=140,
+        plant=unheard,
+        method=HTM,
     ),
     Case(
         # with fewer variables its highest score is shared by every reading at the edge of the range

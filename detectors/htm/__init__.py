@@ -1,0 +1,1 @@
+"""Hierarchical temporal memory: sequences of scalar readings, learned as they arrive."""
