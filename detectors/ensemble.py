@@ -10,6 +10,7 @@ from numba import njit
 
 from detectors.base import Batch, FloatArray, IntArray, Scores
 from detectors.check import require
+from detectors.forgetting import newest_weight
 from detectors.gaussian import Gaussian
 from detectors.kmeans import KMeans
 from detectors.mahalanobis import Mahalanobis
@@ -90,7 +91,7 @@ class Ensemble(msgspec.Struct, frozen=True, kw_only=True, tag="ensemble"):
         pairs: Any = zip(self.members, state.members, strict=True)
         said = np.stack([member.update(its, batch).score for member, its in pairs], axis=1)
         score = np.empty(n)
-        alpha = 1.0 - 0.5 ** (1.0 / self.half_life)
+        alpha = newest_weight(self.half_life)
         _average(batch.slots, said, state.seen, state.mean, state.var, alpha, self.clip, self.warm_up, score)
         return Scores(score, np.full(n, float(self.limit)), score >= self.limit, np.zeros(n, np.int64))
 

@@ -10,6 +10,7 @@ from numba import njit
 
 from detectors.base import Batch, BoolArray, FloatArray, IntArray, Scores
 from detectors.check import require
+from detectors.forgetting import newest_weight
 from detectors.resolution import deviation_of, smallest_step
 
 START = 16
@@ -92,7 +93,7 @@ class Gaussian(msgspec.Struct, frozen=True, kw_only=True, tag="gaussian"):
         n = len(batch)
         score, expected, share = np.empty(n), np.empty(batch.values.shape), np.empty(batch.values.shape)
         alarm = np.empty(n, np.bool_)
-        alpha = 1.0 - 0.5 ** (1.0 / self.half_life)
+        alpha = newest_weight(self.half_life)
         columns = (state.start, state.seen, state.mean, state.var, state.last, state.step)
         _walk(batch.slots, batch.values, *columns, alpha, self.limit, self.warm_up, score, alarm, expected, share)
         return Scores(score, np.full(n, float(self.limit)), alarm, np.zeros(n, np.int64), expected, share)

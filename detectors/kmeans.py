@@ -10,6 +10,7 @@ from numba import njit
 
 from detectors.base import Batch, FloatArray, IntArray, Scores
 from detectors.check import require
+from detectors.forgetting import newest_weight
 from detectors.resolution import deviation_of, smallest_step
 
 START = 16
@@ -123,7 +124,7 @@ class KMeans(msgspec.Struct, frozen=True, kw_only=True, tag="kmeans"):
     def update(self, state: KMeansState, batch: Batch) -> Scores:
         n = len(batch)
         score, share = np.empty(n), np.empty(batch.values.shape)
-        alpha = 1.0 - 0.5 ** (1.0 / self.half_life)
+        alpha = newest_weight(self.half_life)
         moments = (state.seen, state.mean, state.var, state.last, state.step)
         points = (state.recent, state.centres, state.usual, state.steps, state.members)
         numbers = (self.window, alpha, self.clip, self.warm_up)

@@ -11,10 +11,9 @@ from scipy.special import gammainc
 
 from detectors.base import Batch, BoolArray, FloatArray, IntArray, Scores
 from detectors.check import require
+from detectors.forgetting import newest_weight
 from detectors.jacobi import eigen
-
-UNVARIED = 0.01
-"""A variable that never changed has no scale of its own: its first change is measured by this share of its size."""
+from detectors.resolution import UNVARIED, deviation_of, smallest_step
 
 HUGE = 1e150
 """Square root of what a float can hold: no deviation grows beyond it."""
@@ -126,7 +125,7 @@ class Mahalanobis(msgspec.Struct, frozen=True, kw_only=True, tag="mahalanobis"):
     def update(self, state: MahalanobisState, batch: Batch) -> Scores:
         n = len(batch)
         score, expected, share = np.empty(n), np.empty(batch.values.shape), np.empty(batch.values.shape)
-        alpha = 1.0 - 0.5 ** (1.0 / self.half_life)
+        alpha = newest_weight(self.half_life)
         moments = (state.steps, state.seen, state.mean, state.cov, state.last, state.step, state.scale, state.whiten)
         numbers = (alpha, self.shrinkage, self.share, self.refit, self.warm_up)
         _walk(
@@ -253,8 +252,8 @@ def _walk(
             continue
         if steps[s] >= warm_up and (steps[s] - warm_up) % refit == 0:
             for j in range(d):
-                floor = 0.5 * step[s, j] if isfinite(step[s, j]) else UNVARIED * abs(mean[s, j])
-                scale[s, j] = max(sqrt(cov[s, j, j]), floor) if seen[s, j] >= warm_up else np.nan
+                width = deviation_of(cov[s, j, j], step[s, j], mean[s, j], mean[s, j])
+                scale[s, j] = width if seen[s, j] >= warm_up else np.nan
             _factor(cov[s], scale[s], shrinkage, kept, whiten[s])
         steps[s] += 1
         used = 0
@@ -278,8 +277,8 @@ def _walk(
             rate[j] = 0.0
             if not isfinite(x):
                 continue
-            if seen[s, j] > 0 and x != last[s, j]:
-                step[s, j] = min(step[s, j], abs(x - last[s, j]))
+            if seen[s, j] > 0:
+                step[s, j] = smallest_step(step[s, j], x, last[s, j])
             last[s, j] = x
             seen[s, j] += 1
             rate[j] = max(alpha, 1.0 / seen[s, j])

@@ -10,6 +10,7 @@ from numba import njit
 
 from detectors.base import Batch, FloatArray, IntArray, Scores
 from detectors.check import require
+from detectors.forgetting import newest_weight
 from detectors.jacobi import eigen
 from detectors.resolution import deviation_of, smallest_step
 
@@ -134,7 +135,7 @@ class SubsequencePCA(msgspec.Struct, frozen=True, kw_only=True, tag="subsequence
     def update(self, state: SubsequencePCAState, batch: Batch) -> Scores:
         n = len(batch)
         score = np.empty(n)
-        alpha = 1.0 - 0.5 ** (1.0 / self.half_life)
+        alpha = newest_weight(self.half_life)
         moments = (state.seen, state.mean, state.var, state.last, state.step)
         shapes = (state.recent, state.centre, state.cov, state.outside, state.usual, state.spread)
         numbers = (alpha, self.share, self.refit, self.clip, self.warm_up)
