@@ -1,6 +1,6 @@
 """The SPRT's loops: every test of every series over the rows of a batch, and the votes of a series' variables."""
 
-from math import nextafter
+from math import exp, nextafter
 
 import numpy as np
 from numba import njit
@@ -42,6 +42,7 @@ def walk(
     readings: IntArray,
     count: IntArray,
     started: IntArray,
+    widened: FloatArray,
     warm_up: int,
     given: float,
     between: float,
@@ -49,16 +50,19 @@ def walk(
     lower: float,
     fall: float,
     gain: float,
+    widen: float,
+    narrow: float,
     restart_on_accept: bool,
     statistic: FloatArray,
     accepted: BoolArray,
     row_started: IntArray,
     row_readings: IntArray,
     row_count: IntArray,
+    row_limit: FloatArray,
 ) -> None:
     """Feed `counted` (n, d) to the tests, of which variable j of series s has number s * d + j.
 
-    Writes (n, d) each: statistic, whether the test found no drift, and the test's start, readings and count.
+    Writes (n, d) each: statistic, whether the test found no drift, and the test's start, readings, count and A.
     """
     d = counted.shape[1]
     for i in range(slots.size):
@@ -77,12 +81,18 @@ def walk(
                 started[s] = times[i]
             readings[s] += 1
             count[s] += x > (threshold[s] if np.isnan(given) else given)
-            fallen = readings[s] * fall
-            drift = count[s] > (upper + fallen) / gain
+            fallen, limit = readings[s] * fall, upper
+            if widened.size > 0:
+                widened[s] = max(widened[s] - narrow, 0.0)
+                limit = upper * exp(widened[s])
+            drift = count[s] > (limit + fallen) / gain
             accepted[i, j] = count[s] < (lower + fallen) / gain
-            ratio = max(count[s] * gain - fallen, 0.0) / upper
+            ratio = max(count[s] * gain - fallen, 0.0) / limit
             statistic[i, j] = max(ratio, 1.0) if drift else min(ratio, BELOW)
             row_started[i, j], row_readings[i, j], row_count[i, j] = started[s], readings[s], count[s]
+            row_limit[i, j] = limit
+            if drift and widened.size > 0:
+                widened[s] += widen
             if drift or (accepted[i, j] and restart_on_accept):
                 readings[s], count[s], started[s] = 0, 0, 0
 
@@ -95,9 +105,11 @@ def vote(
     row_started: IntArray,
     row_readings: IntArray,
     row_count: IntArray,
+    row_limit: FloatArray,
     started: IntArray,
     readings: IntArray,
     count: IntArray,
+    limit: FloatArray,
     need: int,
     statistic: FloatArray,
     voted: BoolArray,
@@ -115,6 +127,7 @@ def vote(
             tested |= not np.isnan(x)
             if x >= 1.0:
                 started[s, j], readings[s, j], count[s, j] = row_started[i, j], row_readings[i, j], row_count[i, j]
+                limit[s, j] = row_limit[i, j]
             elif accepted[i, j]:
                 readings[s, j] = 0
             voted[i, j] = readings[s, j] > 0
@@ -129,4 +142,5 @@ def vote(
         for j in range(d):
             if voted[i, j]:
                 row_started[i, j], row_readings[i, j], row_count[i, j] = started[s, j], readings[s, j], count[s, j]
+                row_limit[i, j] = limit[s, j]
                 started[s, j], readings[s, j], count[s, j] = 0, 0, 0

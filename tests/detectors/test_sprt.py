@@ -144,6 +144,69 @@ def recursion(test: SPRT, score: FloatArray) -> list[int]:
     return found
 
 
+def autocorrelated(n: int, phi: float, seed: int) -> FloatArray:
+    """Stationary scores whose high ones come in runs."""
+    fresh = np.random.default_rng(seed).normal(size=n) * np.sqrt(1 - phi**2)
+    score = fresh.copy()
+    for t in range(1, n):
+        score[t] += phi * score[t - 1]
+    return abs(score)
+
+
+def widening(test: SPRT, score: FloatArray) -> list[tuple[int, float]]:
+    """Readings at which the recursion decides for drift while its upper limit gives way, and that limit."""
+    total, wider, found = 0.0, 0.0, []
+    for t, x in enumerate(score.tolist()):
+        one = x > (test.bin_threshold or 0.0)
+        total += log(test.p_alt / test.p_null) if one else log((1 - test.p_alt) / (1 - test.p_null))
+        wider = max(wider - test.widen * test.false_drifts, 0.0)
+        limit = test.upper * np.exp(wider)
+        if total > limit:
+            found.append((t, float(limit)))
+            total, wider = 0.0, wider + test.widen
+        elif total < test.lower:
+            total = 0.0
+    return found
+
+
+@pytest.mark.parametrize("widen", [0.3, 1.0])
+def test_a_limit_that_widens_does_so_at_a_drift_and_falls_back(widen: float) -> None:
+    test = SPRT(p_null=0.2, p_alt=0.4, alpha=0.02, bin_threshold=1.2, widen=widen)
+    score = autocorrelated(20_000, 0.9, seed=17)
+    drift = fed(test, test.init(1, (1,)), score)
+    expected = widening(test, score)
+    assert np.flatnonzero(drift.statistic >= 1).tolist() == [t for t, _ in expected]
+    assert len(expected) > 8
+    for t, limit in expected:
+        at = drift.evidence.at(t)
+        assert at["upper"] == pytest.approx((limit + at["readings"] * test.fall) / test.gain)
+        assert at["count"] > at["upper"]
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+def test_a_limit_that_widens_keeps_the_promise_in_runs_of_high_scores_and_in_lasting_changes(lasting: bool) -> None:
+    n = 200_000
+    score = autocorrelated(n, 0.95, seed=18)
+    score[n // 2 :] += 3.0 * lasting
+    plain, test = SPRT(), SPRT(widen=1.0)
+    state = test.init(1, (1,))
+    drifts = int((fed(test, state, score).statistic >= 1).sum())
+    wider = table.dump(state)["widened"][0]
+    assert drifts <= test.false_drifts * n + wider / test.widen + 1e-9
+    assert drifts < 25
+    assert (fed(plain, plain.init(1, (1,)), score).statistic >= 1).sum() > 40 * drifts
+
+
+def test_until_the_first_drift_a_limit_that_widens_is_no_other() -> None:
+    score = np.concatenate([bits(0.05, 3000, seed=19), bits(0.8, 100, seed=20)])
+    test = SPRT(bin_threshold=0.5, widen=1.0)
+    one, other = (fed(t, t.init(1, (1,)), score).statistic for t in (QUICK, test))
+    first = int(np.flatnonzero(one >= 1)[0])
+    assert first > 3000
+    np.testing.assert_array_equal(one[: first + 1], other[: first + 1])
+    assert (other >= 1).sum() < (one >= 1).sum()
+
+
 @pytest.mark.parametrize("restart", [True, False])
 @pytest.mark.parametrize("p", [0.3, 0.5, 0.7])
 def test_the_counts_decide_as_the_recursion_does(restart: bool, p: float) -> None:
@@ -424,11 +487,17 @@ def test_states_that_were_saved_before_there_was_a_choice_go_on() -> None:
         (SPRT(input="residual"), SPRT(input="likelihood")),
         (SPRT(input="residual"), SPRT(input="residual", window=30)),
         (SPRT(input="likelihood"), SPRT(input="likelihood", window=30)),
+        (SPRT(), SPRT(widen=1.0)),
     ],
 )
 def test_a_state_of_another_input_or_window_is_refused(one: SPRT, other: SPRT) -> None:
     with pytest.raises(ValueError, match="saved"):
         table.load(other.init(0, (1,)), table.dump(one.init(2, (1,))))
+
+
+def test_the_literal_form_cannot_widen() -> None:
+    with pytest.raises(ValueError, match=r"SPRT\.widen must be 0 where restart_on_accept is false; got 1\.0"):
+        SPRT(restart_on_accept=False, widen=1.0)
 
 
 @pytest.mark.parametrize(
