@@ -43,12 +43,14 @@ class SPRT(msgspec.Struct, frozen=True, kw_only=True, tag="sprt"):
                  about one half presume this input. A jump widens sd for `window` readings and is not seen meanwhile.
     likelihood - averages of `window` scores that share none, one trial each. Numenta's likelihood rises with such an
                  average, so both cross their quantiles together; but it slides, and would count one high score
-                 `window` times: no independent trials. Slow, and the least disturbed by scores that come in runs.
+                 `window` times: no independent trials. Slow, its warm-up too, which is of warm_up * window scores,
+                 and the least disturbed by scores that come in runs.
 
     Statistic: max(S, 0) / A, with several variables the one that decides; NaN while warming up, and where nothing is
     counted. A score that is not a finite number is passed over, as is a variable that is missing.
     Evidence, of each drift: started (ns), readings (t), count (C), lower and upper (limits on C), estimated (C / t),
-    false_drifts (promised per reading); for residuals one of each by variable, and drifted: which voted.
+    false_drifts (promised per reading); for residuals one of each by variable (t is 0 where a variable is missing
+    from the row), and drifted: which voted.
 
     p_null, p_alt:     shares of scores above the threshold without and with drift; p0 < p1.
     alpha, beta:       probabilities of a drift found where there is none, and of one not found.
@@ -259,8 +261,7 @@ class SPRT(msgspec.Struct, frozen=True, kw_only=True, tag="sprt"):
         if not rows.size:
             return None
         lower, upper = self.limits(tests.readings, tests.limit)
-        estimated = np.full(tests.count.shape, nan)
-        np.divide(tests.count, tests.readings, out=estimated, where=tests.readings > 0)
+        estimated = tests.count / np.maximum(tests.readings, 1)
         columns: dict[str, NDArray[Any]] = {
             "started": tests.started,
             "readings": tests.readings,

@@ -387,6 +387,19 @@ def test_a_residual_needs_an_expected_value() -> None:
     test = SPRT(input="residual")
     with pytest.raises(ValueError, match="needs a detector that says what it expected; take input = 'score'"):
         judged(test, test.init(1, (1,)), np.zeros((1, 1)), None)
+    with pytest.raises(ValueError, match="needs a detector"):
+        judged(test, test.init(0, (2,)), np.zeros((0, 2)), None)
+
+
+def test_a_missing_variable_has_no_test_in_the_evidence() -> None:
+    test = SPRT(bin_threshold=0.5, input="residual")
+    expected = np.repeat(np.resize([1.0, -1.0], 40)[:, None], 2, axis=1)
+    values = expected + np.repeat([0.0, 1.0], [20, 20])[:, None]
+    values[20:, 1] = np.nan
+    drift = judged(test, test.init(1, (2,)), values, expected)
+    at = drift.evidence.at(int(np.flatnonzero(drift.statistic >= 1)[0]))
+    assert at["drifted"] == [True, False]
+    assert [at[name][1] for name in ("started", "readings", "count", "estimated")] == [0, 0, 0, 0.0]
 
 
 def one_by_one(test: SPRT, values: FloatArray) -> dict[int, set[int]]:
