@@ -11,7 +11,7 @@ from detectors.check import require
 from detectors.htm import date, prediction
 from detectors.htm.prediction import PredictionState
 from detectors.htm.segments import Segments
-from detectors.htm.spatial_pooler import Permanences, SpatialPooler
+from detectors.htm.spatial_pooler import PoolerState, SpatialPooler
 from detectors.htm.temporal_memory import MemoryState, TemporalMemory
 from detectors.htm.walk import ON, VALUE_BITS, Form, Rows, walk
 
@@ -23,8 +23,7 @@ MOST_CELLS = 65_536
 class HTMState:
     """Arrays by series (n,), and the states of the parts.
 
-    times and values, (n, calibration), are the readings of the calibration segment; columns, (n, inputs, columns), the
-    permanences of the spatial pooler.
+    times and values are (n, calibration): the readings of the calibration segment.
     """
 
     seen: IntArray
@@ -34,7 +33,7 @@ class HTMState:
     """middle of the range of the calibration segment"""
     resolution: FloatArray
     """width of a bucket"""
-    columns: Permanences
+    pooler: PoolerState
     memory: MemoryState
     prediction: PredictionState
 
@@ -101,14 +100,13 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
         if shape != (1,):
             raise ValueError(f"HTM reads one variable, shape (1,); got {shape}; give each variable a series of its own")
         columns, inputs = self.pooler.columns, VALUE_BITS + date.ring_bits(ON, self.time_of_day)
-        fresh = self.pooler.permanences(inputs, self.seed) if n else np.empty((inputs, columns), np.int16)
         return HTMState(
             seen=np.zeros(n, np.int64),
             times=np.zeros((n, self.calibration), np.int64),
             values=np.zeros((n, self.calibration)),
             centre=np.zeros(n),
             resolution=np.zeros(n),
-            columns=np.repeat(fresh[None], n, axis=0),
+            pooler=self.pooler.init(n, inputs, self.seed),
             memory=self.memory.init(n, columns, self.pooler.active),
             prediction=prediction.init(n, columns * self.memory.cells, self.classes),
         )
@@ -127,5 +125,5 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
 def _rows(state: HTMState) -> Rows:
     of, memory = state, state.memory
     segments = Segments(memory.owner, memory.size, memory.used, memory.presynaptic, memory.permanence)
-    held = (of.seen, of.times, of.values, of.centre, of.resolution, of.columns)
+    held = (of.seen, of.times, of.values, of.centre, of.resolution, of.pooler.permanence, of.pooler.connected)
     return Rows(*held, memory.step, memory.won, memory.cells, segments, of.prediction.weights, of.prediction.means)

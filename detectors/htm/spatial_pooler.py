@@ -1,5 +1,6 @@
 """Spatial pooler: from active inputs to a fixed number of winning columns."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.base import IntArray
 from detectors.check import require
-from detectors.htm.hashing import S33, hashed
+from detectors.htm.hashing import drawn, hashed
 
 UNIT = 0.0005
 """Permanences are held as whole multiples of this."""
@@ -20,8 +21,24 @@ TOP = 2000
 ABSENT = -1
 """Stands where a column has no potential synapse on an input."""
 
+WORD = 64
+"""Columns whose bits stand in one word."""
+
 Permanences = NDArray[np.int16]
-"""(inputs, columns) of one series, in units"""
+Bits = NDArray[np.uint64]
+
+
+@dataclass(slots=True)
+class PoolerState:
+    """What the columns of each series listen to.
+
+    permanence: (n, columns, inputs) in units
+    connected:  (n, inputs, words) bit c % 64 of word c // 64: column c has a connected synapse on the input. It follows
+                from the permanences, and is kept because counting bits is many times faster than comparing permanences
+    """
+
+    permanence: Permanences
+    connected: Bits
 
 
 class PoolerRules(NamedTuple):
@@ -68,79 +85,97 @@ class SpatialPooler(msgspec.Struct, frozen=True, kw_only=True):
         """These parameters for `step`."""
         return PoolerRules(self.active, *(round(v / UNIT) for v in (self.increment, self.decrement, self.connected)))
 
-    def permanences(self, inputs: int, seed: int) -> Permanences:
-        """Those of one series that has seen nothing."""
-        fresh = np.empty((inputs, self.columns), np.int16)
-        _draw(seed, self.potential, self.rules().connected, fresh)
-        return fresh
+    def init(self, n: int, inputs: int, seed: int) -> PoolerState:
+        """State of `n` series that have seen nothing."""
+        permanence = np.empty((self.columns, inputs), np.int16)
+        connected = np.zeros((inputs, -(-self.columns // WORD)), np.uint64)
+        if n:
+            _draw(seed, self.potential, self.rules().connected, permanence, connected)
+        return PoolerState(np.repeat(permanence[None], n, axis=0), np.repeat(connected[None], n, axis=0))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _flip(connected: Bits, i: int, c: int) -> None:
+    connected[i, c // WORD] ^= np.uint64(1) << np.uint64(c % WORD)
 
 
 @njit(cache=True, nogil=True)
-def _draw(seed: int, potential: float, connected: int, permanences: Permanences) -> None:
-    """Uniform below `connected` or uniform from there up, both equally likely."""
-    low, high = np.uint64(0xFFFFFFFF), np.uint64(32)
-    for i in range(permanences.shape[0]):
-        for c in range(permanences.shape[1]):
-            h = hashed(seed, i, c)
-            if float(h >> high) >= potential * 2.0**32:
-                permanences[i, c] = ABSENT
-                continue
-            p = np.int64(hashed(seed + 1, i, c) >> S33)
-            if h & low & np.uint64(1):
-                permanences[i, c] = connected + p % (TOP + 1 - connected)
+def _draw(seed: int, potential: float, limit: int, permanence: Permanences, connected: Bits) -> None:
+    """Uniform below the limit or uniform from there up, both equally likely."""
+    for c in range(permanence.shape[0]):
+        for i in range(permanence.shape[1]):
+            kind, p = hashed(seed, 2 * i, c), drawn(seed, 2 * i + 1, c, TOP * TOP)
+            if float(kind >> np.uint64(32)) >= potential * 2.0**32:
+                permanence[c, i] = ABSENT
+            elif kind & np.uint64(1):
+                permanence[c, i] = limit + p % (TOP + 1 - limit)
+                _flip(connected, i, c)
             else:
-                permanences[i, c] = p % connected
+                permanence[c, i] = p % limit
 
 
 @njit(cache=True, nogil=True)
-def step(rules: PoolerRules, permanences: Permanences, inputs: IntArray, overlap: Permanences, won: IntArray) -> None:
+def step(rules: PoolerRules, permanence: Permanences, connected: Bits, inputs: IntArray, won: IntArray) -> None:
     """Write the winning columns, rising, and teach them.
 
-    inputs:  active inputs, each once
-    overlap: (columns,) working space
-    won:     (active,)
+    inputs: active inputs, each once
+    won:    (active,)
     """
-    overlap[:] = 0
+    _compete(_overlaps(connected, inputs, permanence.shape[0]), inputs.size, won)
+    _learn(rules, permanence, connected, inputs, won)
+
+
+@njit(cache=True, nogil=True)
+def _overlaps(connected: Bits, inputs: IntArray, columns: int) -> IntArray:
+    """How many of the inputs each column is connected to, counted in binary, 64 columns at once."""
+    digits = 1
+    while inputs.size >> digits:
+        digits += 1
+    count = np.zeros((digits, connected.shape[1]), np.uint64)
     for i in inputs:
-        _add_connected(permanences[i], rules.connected, overlap)
-    _compete(overlap, inputs.size, won)
-    _learn(rules, permanences, inputs, won)
+        carry = connected[i].copy()
+        for d in range(digits):
+            for w in range(carry.size):
+                both = count[d, w] & carry[w]
+                count[d, w] ^= carry[w]
+                carry[w] = both
+    overlaps = np.zeros(columns, np.int64)
+    for d in range(digits):
+        for c in range(columns):
+            digit = (count[d, c // WORD] >> np.uint64(c % WORD)) & np.uint64(1)
+            overlaps[c] += np.int64(digit) << d
+    return overlaps
 
 
 @njit(cache=True, nogil=True)
-def _add_connected(permanence: Permanences, connected: int, overlap: Permanences) -> None:
-    limit = np.int16(connected)
-    for c in range(overlap.size):
-        overlap[c] += np.int16(permanence[c] >= limit)
-
-
-@njit(cache=True, nogil=True)
-def _compete(overlap: Permanences, most: int, won: IntArray) -> None:
+def _compete(overlaps: IntArray, most: int, won: IntArray) -> None:
     """The columns with the largest overlaps, by counting how many have each."""
     counts = np.zeros(most + 1, np.int64)
-    for o in overlap:
+    for o in overlaps:
         counts[o] += 1
     least, above = most, 0
     while above + counts[least] < won.size:
         above += counts[least]
         least -= 1
     ties, k = won.size - above, 0
-    for c in range(overlap.size):
-        tied = overlap[c] == least and ties > 0
-        if overlap[c] > least or tied:
+    for c in range(overlaps.size):
+        tied = overlaps[c] == least and ties > 0
+        if overlaps[c] > least or tied:
             ties -= tied
             won[k] = c
             k += 1
 
 
 @njit(cache=True, nogil=True)
-def _learn(rules: PoolerRules, permanences: Permanences, inputs: IntArray, won: IntArray) -> None:
-    active = np.zeros(permanences.shape[0], np.bool_)
-    active[inputs] = True
-    for i in range(active.size):
-        change = rules.increment if active[i] else -rules.decrement
-        row = permanences[i]
-        for c in won:
-            p = row[c]
-            if p != ABSENT:
-                row[c] = min(max(p + change, 0), TOP)
+def _learn(rules: PoolerRules, permanence: Permanences, connected: Bits, inputs: IntArray, won: IntArray) -> None:
+    change = np.full(permanence.shape[1], -rules.decrement)
+    change[inputs] = rules.increment
+    for c in won:
+        row = permanence[c]
+        for i in range(row.size):
+            if row[i] == ABSENT:
+                continue
+            p = min(max(row[i] + change[i], 0), TOP)
+            if (p >= rules.connected) != (row[i] >= rules.connected):
+                _flip(connected, i, c)
+            row[i] = p

@@ -10,7 +10,7 @@ from detectors.base import FloatArray, IntArray, UInt8Array
 from detectors.htm import date, prediction, random_distributed, spatial_pooler, temporal_memory
 from detectors.htm.prediction import Weights
 from detectors.htm.segments import Rules, Segments
-from detectors.htm.spatial_pooler import Permanences, PoolerRules
+from detectors.htm.spatial_pooler import Bits, Permanences, PoolerRules
 
 VALUE_BITS, ON = 400, 21
 """Bits of the encoder of values, and how many of it are active; the time of day has as many active."""
@@ -40,7 +40,8 @@ class Rows(NamedTuple):
     values: FloatArray
     centre: FloatArray
     resolution: FloatArray
-    columns: Permanences
+    permanence: Permanences
+    connected: Bits
     step: IntArray
     won: IntArray
     cells: UInt8Array
@@ -98,8 +99,8 @@ def _read(form: Form, rows: Rows, s: int, time: int, x: float) -> tuple[float, f
     number = random_distributed.bucket(x, rows.centre[s], rows.resolution[s])
     expected = _expect(form, rows, s, number, x)
     won = np.empty(form.pooler.active, np.int64)
-    overlap = np.empty(rows.columns.shape[2], np.int16)
-    spatial_pooler.step(form.pooler, rows.columns[s], _encoded(form, number, time), overlap, won)
+    inputs = _encoded(form, number, time)
+    spatial_pooler.step(form.pooler, rows.permanence[s], rows.connected[s], inputs, won)
 
     rows.step[s] += 1
     past = temporal_memory.recall(form.memory, rows.step[s], rows.cells[s], rows.won[s])
