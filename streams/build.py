@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from connectors.base import Source
 from connectors.host import Host
 from connectors.recordings import Recording
 from detectors import table
+from detectors.base import Batch, Detector
+from detectors.sprt import SPRT
 from detectors.together import Together
 from detectors.watch import Watch
 from streams.catalog import CALIBRATORS, DETECTORS, DRIFT_TESTS, method
@@ -69,12 +72,24 @@ def _stage(catalog: dict[str, str], what: str, where: str, described: dict[str, 
 
 def watch(where: str, section: WatchSection) -> Watch:
     """The watch of a section, without its overrides. Raises ConfigError."""
-    return Watch(
+    made = Watch(
         name=section.name,
         detector=_detector(f"{where}.detector", section.detector),
         calibrator=_stage(CALIBRATORS, "calibrator", f"{where}.calibrator", section.calibrator),
         drift=_stage(DRIFT_TESTS, "drift test", f"{where}.drift", section.drift),
     )
+    if isinstance(made.drift, SPRT) and made.drift.input == "residual" and not _expects(made.detector):
+        raise ConfigError(
+            f'{where}.drift: input = "residual" needs what the detector expected, and '
+            f'{section.detector.get("type")} says nothing of it; take gaussian or htm, or input = "score"'
+        )
+    return made
+
+
+def _expects(detector: Detector[Any]) -> bool:
+    """Whether it says which values it expected, by what it says of no reading."""
+    none = np.zeros(0, np.int64)
+    return detector.update(detector.init(1, (1,)), Batch(none, none, np.zeros((0, 1)))).expected is not None
 
 
 def _detector(where: str, described: dict[str, Any]) -> Any:

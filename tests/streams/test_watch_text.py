@@ -32,6 +32,10 @@ from streams.watch_text import watch_of
             '{ detector = { type = "range" } }, { detector = { type = "gaussian" } }] }, drift = { type = "sprt" } }',
             Watch(name="two", detector=Together(members=(Range(), Gaussian()), rule="quorum", need=1), drift=SPRT()),
         ),
+        (
+            '{ name = "r", detector = { type = "gaussian" }, drift = { type = "sprt", input = "residual" } }',
+            Watch(name="r", detector=Gaussian(), drift=SPRT(input="residual")),
+        ),
         ('{ name = "x", detector = { type = "gaussian", limit = 3 } }', Watch(name="x", detector=Gaussian(limit=3.0))),
     ],
 )
@@ -52,6 +56,10 @@ def test_names_joined_by_plus_or_a_table_are_a_watch(text: str, watch: Watch) ->
         (
             '{ detector = { type = "together", members = [{ detector = { type = "rage" } }] } }',
             "members[0].detector: no detector 'rage'; did you mean 'range'",
+        ),
+        (
+            '{ detector = { type = "kmeans" }, drift = { type = "sprt", input = "residual" } }',
+            "needs what the detector expected, and kmeans says nothing of it; take gaussian",
         ),
         ("{ detector", "not a TOML table"),
         ('{ detektor = { type = "gaussian" } }', "unknown field `detektor`"),
