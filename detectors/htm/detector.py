@@ -56,6 +56,9 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
     nearest segment / activation): 0 where all of them were foretold, 1 where nothing came near; threshold 1.
     Expected: what a softmax regression on the cells active before the reading says of its value, in its unit.
 
+    The state takes 5.0 MB for each series, whatever it has seen: 2.2 MB for 8,192 segments of 64 synapses (268 bytes
+    each), 2.0 MB for the pooler, 0.8 MB for the expected value.
+
     seed:        of all hashes.
     calibration: readings that fix the encoder, at least 2; no verdict before.
     buckets:     in the range of the calibration segment, widened by a fifth of it on either side.
@@ -64,6 +67,14 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
     classes:     of values that the expected value is made of.
     pooler:      see `SpatialPooler`.
     memory:      see `TemporalMemory`.
+
+    >>> htm = HTM(calibration=40, time_of_day=0.0)
+    >>> values = np.tile([20.0, 30.0, 60.0, 40.0], 200)
+    >>> values[744] = 60.0
+    >>> batch = Batch(np.zeros(800, np.int64), np.arange(800), values[:, None])
+    >>> scores = htm.update(htm.init(1, (1,)), batch)
+    >>> scores.score[742:748].round(2), scores.expected[742:746, 0].round()
+    (array([0., 0., 1., 1., 0., 0.]), array([60., 40., 20., 40.]))
 
     Source: Ahmad, Lavin, Purdy and Agha, Neurocomputing 262 (2017), and the works named at the parts; partial credit
     for nearly active segments is our own.
