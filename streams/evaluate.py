@@ -14,7 +14,7 @@ from detectors.evaluation.detection import delays
 from detectors.evaluation.events import events
 from detectors.evaluation.vus import period
 from streams.candidates import BASELINE, BASELINE_SCORES, Candidate
-from streams.judging import Figures, alerted, means, ranked
+from streams.judging import Figures, alarmed, alerted, means, ranked
 from streams.recorded import Replayed, replay
 
 FEW = 2
@@ -120,6 +120,7 @@ def _judged(replayed: Replayed, one: Labelled, window: int, tolerance: int) -> l
         alerts = [alert for alert in replayed.alerts if alert.watch == watch and _is_claim(alert, one.begin)]
         opened = tuple(alert.first_offset for alert in alerts)
         figures = {**ranked(scored.score, known, window=window), **cost}
+        figures |= alarmed(scored.alarm, known, window=window, tolerance=tolerance)
         figures |= alerted(opened, one, known, tolerance=tolerance)
         lines.append(Judged(watch, one, figures, scored.score, opened))
     return lines

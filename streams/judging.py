@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from connectors.base import FloatArray, IntArray
+from connectors.base import BoolArray, FloatArray, IntArray
 from connectors.suites import Labelled
 from detectors.evaluation.adjusted import point_adjusted_f1
-from detectors.evaluation.detection import by_event, delays
+from detectors.evaluation.detection import by_event, by_point, delays
 from detectors.evaluation.events import judged
-from detectors.evaluation.pate import Buffers, pate, pate_step
+from detectors.evaluation.pate import Buffers, pate, pate_f1, pate_step
 from detectors.evaluation.ranking import average_precision, roc_auc
 from detectors.evaluation.vus import vus
 
@@ -32,6 +32,18 @@ def ranked(score: FloatArray, known: IntArray, *, window: int) -> Figures:
         "roc": roc_auc(score, known),
         "average_precision": average_precision(score, known),
         "point_adjusted_f1": point_adjusted_f1(score, known).f1,
+    }
+    return {name: value for name, value in figures.items() if not np.isnan(value)}
+
+
+def alarmed(alarm: BoolArray, known: IntArray, *, window: int, tolerance: int) -> Figures:
+    """By every row that alarmed (rows,), before the alert policy; window and tolerance as in `ranked` and `alerted`."""
+    met = by_point(alarm & (known != -1), known, tolerance=tolerance)
+    figures = {
+        "pate_f1": pate_f1(alarm, known, buffers=Buffers(early=window, late=window)),
+        "point_precision": met.precision,
+        "point_recall": met.recall,
+        "point_f1": met.f1,
     }
     return {name: value for name, value in figures.items() if not np.isnan(value)}
 

@@ -46,6 +46,10 @@ def test_what_is_loud_is_found_and_what_is_not_there_is_not(plain: list[Path]) -
     assert (loud["events"], loud["found"], loud["delay_rows"], loud["false_alerts"]) == (1, 1, 0, 0)
     assert (quiet["events"], quiet["found"]) == (1, 0)
     assert "delay_rows" not in quiet
+    assert (loud["point_recall"], loud["point_precision"]) == (1.0, 1.0)
+    assert loud["pate_f1"] == pytest.approx(1.0)
+    assert (quiet["point_recall"], quiet["point_f1"]) == (0, 0)
+    assert "point_precision" not in quiet
     assert loud["vus_pr"] > 0.8 > 0.2 > quiet["vus_pr"]
     assert not judged.rejected
     means = summary(judged)
