@@ -182,12 +182,12 @@ CASES: list[Case] = [
     ),
     Case(
         name="htm",
-        detector=Watch(detector=HTM(), calibrator=Likelihood(learning=0, estimation=50)),
+        detector=Watch(detector=HTM(), calibrator=Likelihood(learning=50)),
         warm_up=350,
         plant=unheard,
         refused={
             "seed": -1,
-            "calibration": 1,
+            "warm_up": 1,
             "buckets": 0,
             "time_of_day": 25.0,
             "classes": 0,
@@ -201,7 +201,7 @@ CASES: list[Case] = [
         detector=Watch(
             detector=HTM(
                 seed=5,
-                calibration=40,
+                warm_up=40,
                 buckets=60,
                 time_of_day=0.0,
                 classes=8,
@@ -223,9 +223,9 @@ CASES: list[Case] = [
                     synapses=12,
                 ),
             ),
-            calibrator=Likelihood(learning=0),
+            calibrator=Likelihood(window=40, learning=160, estimation=50),
         ),
-        warm_up=140,
+        warm_up=250,
         plant=unheard,
         method=HTM,
     ),

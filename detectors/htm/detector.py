@@ -21,18 +21,12 @@ MOST_CELLS = 65_536
 
 @dataclass(slots=True)
 class HTMState:
-    """Arrays by series (n,), and the states of the parts.
-
-    times and values are (n, calibration): the readings of the calibration segment.
-    """
+    """Arrays by series (n,), and the states of the parts."""
 
     seen: IntArray
-    times: IntArray
-    values: FloatArray
-    centre: FloatArray
-    """middle of the range of the calibration segment"""
-    resolution: FloatArray
-    """width of a bucket"""
+    low: FloatArray
+    """smallest reading of the warm-up; inf = none yet"""
+    high: FloatArray
     pooler: PoolerState
     memory: MemoryState
     prediction: PredictionState
@@ -47,10 +41,9 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
 
     A reading becomes active bits (a random distributed encoder of its value, and its time of day in UTC), these become
     winning columns (spatial pooler), and the temporal memory tells how many of them it had foretold. The width of a
-    bucket is fixed by the range of the first `calibration` readings, which are held until then, and then learned in
-    their order at once: one update that takes as long as so many readings. Values beyond have buckets of their own. A
-    reading that is missing is passed over, and a gap in time resets nothing. All random choices are hashes of the seed:
-    the same for every series, and for every way to cut the stream.
+    bucket is fixed by the range of the warm-up; learning begins after it. Values beyond have buckets of their own, up
+    to 500 from the middle. A reading that is missing is passed over, and a gap in time resets nothing. All random
+    choices are hashes of the seed: the same for every series, and for every way to cut the stream.
 
     Score: 1 minus the mean over the winning columns of min(1, connected synapses on active cells of the column's
     nearest segment / activation): 0 where all of them were foretold, 1 where nothing came near; threshold 1.
@@ -60,7 +53,7 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
     each), 2.0 MB for the pooler, 0.8 MB for the expected value.
 
     seed:        of all hashes.
-    calibration: readings that fix the encoder, at least 2; no verdict before.
+    warm_up:     readings before the first verdict, at least 2, whose range fixes the width of a bucket.
     buckets:     in the range of the calibration segment, widened by a fifth of it on either side.
     time_of_day: hours over which times of day share bits, at most 24; 0 = the time of day is not encoded, better for
                  telemetry that does not follow the day.
@@ -68,7 +61,7 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
     pooler:      see `SpatialPooler`.
     memory:      see `TemporalMemory`.
 
-    >>> htm = HTM(calibration=40, time_of_day=0.0)
+    >>> htm = HTM(warm_up=40, time_of_day=0.0)
     >>> values = np.tile([20.0, 30.0, 60.0, 40.0], 200)
     >>> values[744] = 60.0
     >>> batch = Batch(np.zeros(800, np.int64), np.arange(800), values[:, None])
@@ -81,7 +74,7 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
     """
 
     seed: int = 1
-    calibration: int = 300
+    warm_up: int = 200
     buckets: int = 130
     time_of_day: float = 9.49
     classes: int = 12
@@ -93,7 +86,7 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
 
     def __post_init__(self) -> None:
         require(self, "seed", 0 <= self.seed < 2**62, "lie in [0, 2**62)")
-        require(self, "calibration", self.calibration >= 2, "be at least 2 readings")
+        require(self, "warm_up", self.warm_up >= 2, "be at least 2 readings")
         require(self, "buckets", self.buckets >= 1, "be at least 1")
         require(self, "time_of_day", self.time_of_day == 0 or 1 <= self.time_of_day <= 24, "be 0 or lie in [1, 24]")
         require(self, "classes", 1 <= self.classes <= self.buckets, "lie between 1 and buckets")
@@ -113,10 +106,8 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
         columns, inputs = self.pooler.columns, VALUE_BITS + date.ring_bits(ON, self.time_of_day)
         return HTMState(
             seen=np.zeros(n, np.int64),
-            times=np.zeros((n, self.calibration), np.int64),
-            values=np.zeros((n, self.calibration)),
-            centre=np.zeros(n),
-            resolution=np.zeros(n),
+            low=np.full(n, np.inf),
+            high=np.full(n, -np.inf),
             pooler=self.pooler.init(n, inputs, self.seed),
             memory=self.memory.init(n, columns, self.pooler.active),
             prediction=prediction.init(n, columns * self.memory.cells, self.classes),
@@ -130,11 +121,11 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
 
     def _form(self) -> Form:
         bits = date.ring_bits(ON, self.time_of_day)
-        return Form(self.seed, self.buckets, bits, self.pooler.rules(), self.memory.rules(self.seed))
+        return Form(self.seed, self.warm_up, self.buckets, bits, self.pooler.rules(), self.memory.rules(self.seed))
 
 
 def _rows(state: HTMState) -> Rows:
     of, memory = state, state.memory
     segments = Segments(memory.owner, memory.size, memory.used, memory.presynaptic, memory.permanence)
-    held = (of.seen, of.times, of.values, of.centre, of.resolution, of.pooler.permanence, of.pooler.connected)
+    held = (of.seen, of.low, of.high, of.pooler.permanence, of.pooler.connected)
     return Rows(*held, memory.step, memory.won, memory.cells, segments, of.prediction.weights, of.prediction.means)

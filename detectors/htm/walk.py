@@ -16,16 +16,20 @@ VALUE_BITS, ON = 400, 21
 """Bits of the encoder of values, and how many of it are active; the time of day has as many active."""
 
 PADDED = 1.4
-"""The buckets cover the range of the calibration segment and a fifth of it on either side."""
+"""The buckets cover the range of the warm-up and a fifth of it on either side."""
 
 UNVARIED = 0.01
-"""A calibration segment that never varies has no range: this share of its size stands in for it."""
+"""A warm-up that never varies has no range: this share of its size stands in for it."""
+
+HUGE = 1e300
+"""Half a range at most: what is made of it does not overflow."""
 
 
 class Form(NamedTuple):
     """The parameters as the kernels take them; `date_bits` is 0 where the time of day is not encoded."""
 
     seed: int
+    warm_up: int
     buckets: int
     date_bits: int
     pooler: PoolerRules
@@ -36,10 +40,8 @@ class Rows(NamedTuple):
     """The state as the kernels take it; see `HTMState`."""
 
     seen: IntArray
-    times: IntArray
-    values: FloatArray
-    centre: FloatArray
-    resolution: FloatArray
+    low: FloatArray
+    high: FloatArray
     permanence: Permanences
     connected: Bits
     step: IntArray
@@ -60,8 +62,7 @@ def walk(
     score: FloatArray,
     expected: FloatArray,
 ) -> None:
-    """Write score and expected value (n,) of each reading (n,); NaN while the calibration segment is gathered."""
-    calibration = rows.values.shape[1]
+    """Write score and expected value (n,) of each reading (n,); NaN during the warm-up, which fixes the encoder."""
     for i in range(slots.size):
         s, x = slots[i], values[i]
         score[i], expected[i] = np.nan, np.nan
@@ -69,34 +70,38 @@ def walk(
             continue
         c = rows.seen[s]
         rows.seen[s] = c + 1
-        if c >= calibration:
+        if c == form.warm_up:
+            _begin(rows, s)
+        if c >= form.warm_up:
             score[i], expected[i] = _read(form, rows, s, times[i], x)
-            continue
-        rows.times[s, c], rows.values[s, c] = times[i], x
-        if c == calibration - 1:
-            _begin(form, rows, s)
-            for k in range(calibration):
-                _read(form, rows, s, rows.times[s, k], rows.values[s, k])
+        else:
+            rows.low[s], rows.high[s] = min(rows.low[s], x), max(rows.high[s], x)
 
 
 @njit(cache=True, nogil=True)
-def _begin(form: Form, rows: Rows, s: int) -> None:
-    """Fix the encoder by the calibration segment; each class of values expects its own middle at first."""
-    low, high = rows.values[s].min(), rows.values[s].max()
+def _middle(low: float, high: float) -> tuple[float, float]:
+    """Middle and half width of the values that the buckets cover."""
     # halves: the difference of two floats can be more than a float holds
-    centre, half = 0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low
+    middle, half = 0.5 * low + 0.5 * high, min(0.5 * high - 0.5 * low, HUGE)
     if not half > 0.0:
-        half = 0.5 * UNVARIED * abs(centre) if centre != 0.0 else 0.5
+        half = 0.5 * UNVARIED * abs(middle) if middle != 0.0 else 0.5
+    return middle, PADDED * half
+
+
+@njit(cache=True, nogil=True)
+def _begin(rows: Rows, s: int) -> None:
+    """Each class of values expects its own middle at first."""
+    middle, half = _middle(rows.low[s], rows.high[s])
     classes = rows.means.shape[1]
-    rows.centre[s], rows.resolution[s] = centre, 2.0 * PADDED / form.buckets * half
     for k in range(classes):
-        rows.means[s, k] = centre + PADDED * half * ((2 * k + 1) / classes - 1.0)
+        rows.means[s, k] = middle + half * ((2 * k + 1) / classes - 1.0)
 
 
 @njit(cache=True, nogil=True)
 def _read(form: Form, rows: Rows, s: int, time: int, x: float) -> tuple[float, float]:
     """Score and expected value of one reading, which is learned."""
-    number = random_distributed.bucket(x, rows.centre[s], rows.resolution[s])
+    middle, half = _middle(rows.low[s], rows.high[s])
+    number = random_distributed.bucket(x, middle, 2.0 / form.buckets * half)
     expected = _expect(form, rows, s, number, x)
     won = np.empty(form.pooler.active, np.int64)
     inputs = _encoded(form, number, time)

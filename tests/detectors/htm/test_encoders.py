@@ -63,8 +63,8 @@ def test_buckets_of_different_spans_share_bits_by_chance_only() -> None:
 
 def test_a_bucket_is_a_width_of_values_around_the_centre_and_the_farthest_stand_in_the_last() -> None:
     assert [random_distributed.bucket(x, 10.0, 2.0) for x in (10.0, 10.9, 11.1, 6.0)] == [0, 0, 1, -2]
-    assert random_distributed.bucket(1e300, 0.0, 1e-300) == 2**52
-    assert random_distributed.bucket(-1e308, 1e308, 1e-9) == -(2**52)
+    assert random_distributed.bucket(1e300, 0.0, 1e-300) == 500
+    assert random_distributed.bucket(-1e308, 1e308, 1e-9) == -500
 
 
 def test_times_of_day_share_bits_up_to_the_radius_and_across_midnight() -> None:
