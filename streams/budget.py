@@ -16,9 +16,8 @@ from connectors.base import BoolArray, FloatArray, IntArray
 from connectors.suites import Labelled
 from detectors.conformal import Conformal
 from detectors.watch import Watch
-from streams.pipeline import Pipeline, PipelineWatch
 from streams.policy import AlertPolicy
-from streams.recorded import Scored, columns, replay
+from streams.recorded import Scored, replay, watching
 
 ENOUGH = 100
 """Episodes to expect: of fewer, chance alone moves the ratio by more than a tenth."""
@@ -87,9 +86,7 @@ def episodes(
     """Replay one recording; see `measure`."""
     quiet = conformal_of(watch).quiet
     tell(one)
-    watches = (PipelineWatch(watch=watch),)
-    pipeline = Pipeline(name="budget", topic="budget", decoder=columns(one.variables), watches=watches, policy=policy)
-    scored = replay(pipeline, one.path).scored[watch.name]
+    scored = replay(watching(one.variables, watch, policy=policy), one.path).scored[watch.name]
     return Episodes(one, np.isfinite(scored.threshold), openings(scored, quiet))
 
 

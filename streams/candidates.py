@@ -8,9 +8,9 @@ from connectors.suites import Labelled
 from detectors.evaluation import baselines
 from detectors.watch import Watch
 from streams.catalog import DETECTORS, method
-from streams.pipeline import Pipeline, PipelineWatch
+from streams.pipeline import Pipeline
 from streams.policy import AlertPolicy
-from streams.recorded import columns
+from streams.recorded import watching
 
 Candidate = Callable[[Labelled], Pipeline]
 """A recording -> the pipeline that is judged on it. Raises ValueError where the two do not fit."""
@@ -37,10 +37,7 @@ def of_watch(watch: Watch, policy: AlertPolicy = DEFAULT) -> Candidate:
     """A watch over all variables of a recording."""
 
     def candidate(one: Labelled) -> Pipeline:
-        watches = (PipelineWatch(watch=watch),)
-        return Pipeline(
-            name="evaluation", topic="evaluation", decoder=columns(one.variables), watches=watches, policy=policy
-        )
+        return watching(one.variables, watch, policy=policy)
 
     return candidate
 
@@ -54,7 +51,7 @@ def of_pipeline(pipeline: Pipeline) -> Candidate:
                 f"{one.path}: pipeline {pipeline.name} reads {', '.join(missing)}, and the columns are "
                 f"{', '.join(one.variables)}"
             )
-        return replace(pipeline, topic="evaluation", include=(), exclude=())
+        return replace(pipeline, topic="recorded", include=(), exclude=())
 
     return candidate
 

@@ -17,9 +17,8 @@ from detectors.evaluation.nab import probation
 from detectors.evaluation.ranking import concordance, tau_b
 from detectors.evaluation.severity import KINDS, LEVELS, Place, ladder, planted
 from detectors.watch import Watch
-from streams.pipeline import Pipeline, PipelineWatch
 from streams.policy import AlertPolicy
-from streams.recorded import columns, replay
+from streams.recorded import replay, watching
 
 BUDGETS = (0, 1, 2, 5)
 """false alert episodes per 1,000 readings"""
@@ -90,8 +89,7 @@ def _climb(climbed: Climbed, path: Path, watches: Sequence[Watch], seed: int, te
     names, values = _numbers(path)
     begin = probation(len(values))
     copies = ladder(values, begin=begin, seed=seed)
-    flat, of = columns(names), tuple(PipelineWatch(watch=watch) for watch in watches)
-    pipeline = Pipeline(name="ladder", topic="ladder", decoder=flat, watches=of, policy=AlertPolicy())
+    pipeline = watching(names, *watches)
     tell(f"{path.stem}: as it is")
     whole = replay(pipeline, path)
     judges = {watch.name: _Judge(watch.name, whole.scored[watch.name].score, begin) for watch in watches}

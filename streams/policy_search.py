@@ -12,9 +12,8 @@ from detectors.base import Scores
 from detectors.evaluation.excursions import Excursions
 from detectors.watch import Watch
 from streams.alerts import OPENED, PolicyState, judge
-from streams.pipeline import Pipeline, PipelineWatch
 from streams.policy import AlertPolicy, OpenAfter
-from streams.recorded import columns, replay
+from streams.recorded import replay, watching
 
 PER_DECADE = 20
 """thresholds that are tried where the share of readings above them falls to a tenth"""
@@ -64,11 +63,8 @@ class Trial:
     def run(self, threshold: float, hold: int) -> tuple[FloatArray, int]:
         """Scores (rows,), and alerts on normal readings, of the production worker with these settings."""
         method = msgspec.structs.replace(getattr(self.watch, self.stage), **{self.parameter: threshold})
-        watches, decoder = (PipelineWatch(watch=replace(self.watch, **{self.stage: method})),), columns(self.variables)
-        policy = self.opening(hold)
-        replayed = replay(
-            Pipeline(name="policy", topic="policy", decoder=decoder, watches=watches, policy=policy), self.path
-        )
+        watch = replace(self.watch, **{self.stage: method})
+        replayed = replay(watching(self.variables, watch, policy=self.opening(hold)), self.path)
         opened = [alert.first_offset for alert in replayed.alerts if alert.kind not in ("silence", "drift")]
         return replayed.scored[self.watch.name].score, int((self.labels[opened] != 1).sum())
 

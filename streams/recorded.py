@@ -24,11 +24,15 @@ from connectors.base import (
 )
 from connectors.memory import MemorySnapshots
 from connectors.recordings import Recording
+from detectors.watch import Watch
 from streams.decode.decoder import decoder
 from streams.decode.formats import JSON, KEY, RECORD_TIME
 from streams.decode.readings import Decoder
 from streams.local import Job, run
-from streams.pipeline import Pipeline
+from streams.pipeline import Pipeline, PipelineWatch
+from streams.policy import AlertPolicy
+
+DEFAULT = AlertPolicy()
 
 NEVER = 1e9
 """s between checkpoints"""
@@ -113,6 +117,12 @@ def rising(times: IntArray, last: int) -> IntArray:
 def columns(variables: tuple[str, ...]) -> Decoder:
     """Decoding of a recording's columns, by the times that its records have."""
     return decoder(JSON(series=KEY, time=RECORD_TIME, values=variables))
+
+
+def watching(variables: tuple[str, ...], *watches: Watch, policy: AlertPolicy = DEFAULT) -> Pipeline:
+    """A pipeline of these watches over a recording's columns."""
+    of = tuple(PipelineWatch(watch=watch) for watch in watches)
+    return Pipeline(name="recorded", topic="recorded", decoder=columns(variables), watches=of, policy=policy)
 
 
 def replay(pipeline: Pipeline, path: Path, *, changed_from: int | None = None) -> Replayed:
