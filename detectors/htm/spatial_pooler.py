@@ -50,7 +50,7 @@ class PoolerRules(NamedTuple):
     connected: int
 
 
-class SpatialPooler(msgspec.Struct, frozen=True, kw_only=True):
+class SpatialPooler(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Columns that compete for the input; those with the most connected synapses on active inputs win.
 
     Inhibition is global, and there is no boosting. Permanences are rounded to 0.0005.

@@ -43,7 +43,7 @@ class MemoryState:
     permanence: Words
 
 
-class TemporalMemory(msgspec.Struct, frozen=True, kw_only=True):
+class TemporalMemory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sequences of sets of columns, learned online, each column in the context of what came before it.
 
     The plain form, without backtracking. Synapses are counted in one pass over the whole pool, which on noisy streams,

@@ -148,3 +148,8 @@ def test_more_than_one_variable_is_refused() -> None:
 def test_parts_that_do_not_fit_each_other_are_refused(parts: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"^HTM\.memory must have (cells|segments) for .*; got "):
         HTM(**parts)
+
+
+def test_a_parameter_of_a_part_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="unknown field `cell`"):
+        msgspec.convert({"type": "htm", "memory": {"cell": 3}}, HTM)
