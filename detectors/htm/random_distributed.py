@@ -7,8 +7,7 @@ from detectors.base import IntArray
 from detectors.htm.hashing import drawn
 
 FURTHEST = 500.0
-"""Buckets on either side that are told apart, as in NuPIC. What lies beyond stands in the last: spikes without a bound
-are then known after the first ones, which brings 3 points on NAB."""
+"""Buckets on either side that are told apart, as in NuPIC; what lies beyond stands in the last."""
 
 
 @njit(cache=True, nogil=True)
