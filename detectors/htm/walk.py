@@ -21,8 +21,8 @@ PADDED = 1.4
 UNVARIED = 0.01
 """A warm-up that never varies has no range: this share of its size stands in for it."""
 
-HUGE = 1e300
-"""Half a range at most: what is made of it does not overflow."""
+TINY, HUGE = 1e-300, 1e300
+"""Half a range at least and at most: what is made of it neither vanishes nor overflows."""
 
 
 class Form(NamedTuple):
@@ -85,7 +85,7 @@ def _middle(low: float, high: float) -> tuple[float, float]:
     middle, half = 0.5 * low + 0.5 * high, min(0.5 * high - 0.5 * low, HUGE)
     if not half > 0.0:
         half = 0.5 * UNVARIED * abs(middle) if middle != 0.0 else 0.5
-    return middle, PADDED * half
+    return middle, PADDED * max(half, TINY)
 
 
 @njit(cache=True, nogil=True)

@@ -82,13 +82,14 @@ def test_a_snapshot_at_any_step_goes_on_bit_for_bit() -> None:
         np.testing.assert_array_equal(array, table.dump(whole)[name], err_msg=name)
 
 
-def test_a_constant_start_and_the_largest_floats_are_read() -> None:
+def test_a_constant_start_and_the_largest_and_smallest_floats_are_read() -> None:
     values = np.concatenate([np.full(60, 5.0), [5.0, 1e308, -1e308, 5.0], np.zeros(10)])
     scores = scored(SMALL, values)
     assert np.isfinite(scores.score[50:]).all()
     assert scored(SMALL, np.concatenate([np.zeros(60), np.arange(9.0)])).score[61] > 0.0
     wide = np.where(np.arange(80) % 2 == 0, 1.7e308, -1.7e308)
     assert np.isfinite(scored(SMALL, wide).score[50:]).all()
+    assert np.isfinite(scored(SMALL, np.where(wide > 0, 5e-324, 0.0)).score[50:]).all()
 
 
 def test_another_seed_scores_otherwise_but_likewise() -> None:
