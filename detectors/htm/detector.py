@@ -38,6 +38,8 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
     Works for scalar telemetry whose values follow each other in sequences, daily ones included: known values in the
     wrong order are found, which no limit on values can. Fails for noise, where everything or nothing is foretold, and
     for a single reading far off: better with `likelihood` behind it, and `range` beside it (see `Together`).
+    On the Numenta Anomaly Benchmark both together reach 68.4 (mean of seeds 1 to 5, 66.9 to 69.6; likelihood with
+    learning = 200), and 64.6 with a z-score in the place of the memory.
 
     A reading becomes active bits (a random distributed encoder of its value, and its time of day in UTC), these become
     winning columns (spatial pooler), and the temporal memory tells how many of them it had foretold. The width of a
