@@ -56,7 +56,7 @@ class HTM(msgspec.Struct, frozen=True, kw_only=True, tag="htm"):
 
     seed:        of all hashes.
     warm_up:     readings before the first verdict, at least 2, whose range fixes the width of a bucket.
-    buckets:     in the range of the calibration segment, widened by a fifth of it on either side.
+    buckets:     in the range of the warm-up, widened by a fifth of it on either side.
     time_of_day: hours over which times of day share bits, at most 24; 0 = the time of day is not encoded, better for
                  telemetry that does not follow the day.
     classes:     of values that the expected value is made of.
