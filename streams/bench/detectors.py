@@ -19,6 +19,7 @@ from connectors.snapshots import FolderSnapshots
 from detectors import table
 from detectors.base import Batch, Scores
 from detectors.watch import Watch
+from streams.bench import htm
 from streams.catalog import CALIBRATORS, DETECTORS, DRIFT_TESTS, method
 from streams.decode.decoder import decoder
 from streams.decode.formats import JSON
@@ -41,8 +42,8 @@ WARM = 450
 PATIENCE = 2.0
 """seconds of warming up per figure"""
 
-OTHERS = {"half_space_trees"}
-"""Methods of other libraries, here for comparison: they would take minutes, and may not be installed."""
+APART = {"half_space_trees", "htm"}
+"""River's trees, which are here for comparison and would take minutes, and what has a measure of its own."""
 
 Figures = dict[str, float]
 
@@ -52,9 +53,10 @@ def measure(*, quick: bool) -> dict[str, Any]:
     figures: Figures = {}
     for catalog, what in ((DETECTORS, "detector"), (CALIBRATORS, "calibrator"), (DRIFT_TESTS, "drift test")):
         for tag in catalog:
-            if tag in OTHERS:
+            if tag in APART:
                 continue
             figures |= _stage(tag, method(catalog, what, {"type": tag}), quick)
+    figures |= htm.measure(quick=quick)
     figures["embedded.readings_per_s"] = embedded(rounds=2 if quick else 7)
     figures["embedded.minute_of_1000000_series_s"] = minute(1_000_000)
     return {"machine": machine(), "figures": figures}
