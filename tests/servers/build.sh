@@ -41,13 +41,15 @@ influxdb() {
 unpack_chromium() {
   local build=$servers/chromium.partial packages
   rm -rf "$build" && mkdir -p "$build" || return
-  [ "$(id -u)" != 0 ] || apt-get --quiet=2 update || return
-  packages=$(apt-get --simulate --no-install-recommends install chromium fonts-dejavu-core) || return
+  # a mirror that cannot be reached must not hold up the servers
+  local apt="timeout 300 apt-get -o Acquire::Retries=0 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20"
+  [ "$(id -u)" != 0 ] || $apt --quiet=2 update || return
+  packages=$($apt --simulate --no-install-recommends install chromium fonts-dejavu-core) || return
   packages=$(awk '$1 == "Inst" { print $2 }' <<< "$packages")
   (
     cd "$build"
     # shellcheck disable=SC2086 # a list of names
-    apt-get --quiet=2 download $packages || exit
+    $apt --quiet=2 download $packages || exit
     for package in ./*.deb; do dpkg -x "$package" . || exit; done
     rm ./*.deb
   ) || return

@@ -63,6 +63,9 @@ def chromium() -> Chromium:
     found = shutil.which("chromium") or (str(BINARY.resolve()) if BINARY.exists() else None)
     if found is None:
         pytest.skip("Chromium is not there: `make servers` unpacks it, `apt-get install chromium` installs it")
+    started = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=DEADLINE, env=_environment())
+    if started.returncode != 0 and not shutil.which("chromium"):
+        pytest.skip(f"the Chromium that `make servers` unpacked does not start here: {started.stderr.strip()[-200:]}")
     return Chromium(found)
 
 
