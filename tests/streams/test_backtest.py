@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from connectors.kafka.connection import Connection
 from connectors.kafka.history import History
+from connectors.kafka.topics import create
 from streams.cli import app
 from tests.streams.kafka import broker
 from tests.streams.kafka.broker import Sent
@@ -143,7 +144,7 @@ def send(bootstrap: str, topic: str) -> None:
 
 @pytest.mark.servers
 def test_what_the_topic_still_holds_is_the_past(folder: Path, bootstrap: str, topic: str) -> None:
-    broker.create(bootstrap, topic, 2)
+    create(broker.at(bootstrap), topic, partitions=2, retention=100 * 365 * DAY * 1000)  # years are no reason to go
     send(bootstrap, topic)
     (folder / "watchkeeper.toml").write_text(CONFIG.format(bootstrap=bootstrap, topic=topic))
     report = told()
@@ -156,7 +157,7 @@ def test_what_the_topic_still_holds_is_the_past(folder: Path, bootstrap: str, to
 
 @pytest.mark.servers
 def test_history_holds_the_records_of_its_time_and_no_other(bootstrap: str, topic: str) -> None:
-    broker.create(bootstrap, topic, 2)
+    create(broker.at(bootstrap), topic, partitions=2, retention=100 * 365 * DAY * 1000)  # years are no reason to go
     send(bootstrap, topic)
     begin, end = MONDAY + DAY, MONDAY + DAY + HOUR
     history = History(Connection(bootstrap=(bootstrap,)), topic, begin=begin * 10**9, end=end * 10**9)
