@@ -10,7 +10,7 @@ from numba import njit
 from detectors.adjacent import Adjacent, adjacent, slide
 from detectors.base import Batch, Drift, FloatArray, IntArray, Scores
 from detectors.check import require
-from detectors.kswin import p_value
+from detectors.two_samples import distance, smallest_distance
 
 
 class KolmogorovSmirnov(msgspec.Struct, frozen=True, kw_only=True, tag="kolmogorov_smirnov"):
@@ -65,28 +65,7 @@ class KolmogorovSmirnov(msgspec.Struct, frozen=True, kw_only=True, tag="kolmogor
 @lru_cache
 def critical_distance(*, size: int, alpha: float) -> int:
     """Smallest distance, in readings, of two samples of this size whose p-value is below alpha; size + 1 = none is."""
-    low, high = 1, size + 1
-    while low < high:
-        middle = (low + high) // 2
-        if p_value(size=size, distance=middle) < alpha:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-@njit(cache=True, nogil=True)
-def _distance(a: FloatArray, b: FloatArray) -> int:
-    """Largest difference between the numbers of readings up to any value in two ordered samples of one size."""
-    i, j, largest = 0, 0, 0
-    while i < a.size and j < b.size:
-        x = min(a[i], b[j])
-        while i < a.size and a[i] == x:
-            i += 1
-        while j < b.size and b[j] == x:
-            j += 1
-        largest = max(largest, abs(i - j))
-    return largest
+    return smallest_distance(size=size, least=1, decides=lambda p: p < alpha)
 
 
 @njit(cache=True, nogil=True)
@@ -106,5 +85,5 @@ def _walk(
         if not np.isfinite(x):
             continue
         if slide(ring[s], reference[s], recent[s], seen[s], x):
-            statistic[i] = _distance(reference[s], recent[s]) / critical
+            statistic[i] = distance(reference[s], recent[s]) / critical
         seen[s] += 1

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import comb
 from typing import ClassVar
 
 import msgspec
@@ -11,6 +10,7 @@ from numba import njit
 
 from detectors.base import Batch, Drift, FloatArray, IntArray, Scores
 from detectors.check import require
+from detectors.two_samples import distance, smallest_distance
 
 
 @dataclass(slots=True)
@@ -85,29 +85,13 @@ class KSWIN(msgspec.Struct, frozen=True, kw_only=True, tag="kswin"):
         return Drift(statistic)
 
 
-def p_value(*, size: int, distance: int) -> float:
-    """Probability that two samples of this size from one continuous distribution lie this many readings apart or more.
-
-    distance: at least 1. Exact: 2 * sum over k >= 1 of (-1)**(k + 1) * binomial(2n, n - k d) / binomial(2n, n).
-    """
-    paths: int = sum((-1) ** (k + 1) * comb(2 * size, size - k * distance) for k in range(1, size // distance + 1))
-    return float(2 * paths / comb(2 * size, size))
-
-
 @lru_cache
 def critical_distance(*, size: int, alpha: float) -> int:
     """Smallest distance, in readings, of two samples of this size that decides; size + 1 where none does.
 
     It decides where the p-value is at most alpha and the distance above 0.1 of the size.
     """
-    low, high = size // 10 + 1, size + 1
-    while low < high:
-        middle = (low + high) // 2
-        if p_value(size=size, distance=middle) <= alpha:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+    return smallest_distance(size=size, least=size // 10 + 1, decides=lambda p: p <= alpha)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -133,22 +117,6 @@ def _sample(window: FloatArray, oldest: int, others: int, seed: int, step: int, 
             into[wanted] = window[(oldest + k) % window.size]
             if wanted == 0:
                 return
-
-
-@njit(cache=True, nogil=True)
-def _distance(a: FloatArray, b: FloatArray) -> int:
-    """Largest difference between the numbers of readings up to any value in two samples of one size; sorts them."""
-    a.sort()
-    b.sort()
-    i, j, largest = 0, 0, 0
-    while i < a.size and j < b.size:
-        x = min(a[i], b[j])
-        while i < a.size and a[i] == x:
-            i += 1
-        while j < b.size and b[j] == x:
-            j += 1
-        largest = max(largest, abs(i - j))
-    return largest
 
 
 @njit(cache=True, nogil=True)
@@ -180,7 +148,9 @@ def _walk(
         _sample(window[s], oldest, others, seed, step[s], older)
         for k in range(stat_size):
             newest[k] = window[s, (oldest + others + k) % size]
-        largest = _distance(older, newest)
+        older.sort()
+        newest.sort()
+        largest = distance(older, newest)
         statistic[i] = largest / critical
         if largest >= critical:
             held[s] = 0

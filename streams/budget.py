@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.special import gammaincinv
 
 from connectors.base import BoolArray, FloatArray, IntArray
 from connectors.suites import Labelled
 from detectors.conformal import Conformal
+from detectors.evaluation.poisson import TAILS, poisson
 from detectors.watch import Watch
 from streams.policy import AlertPolicy
 from streams.recorded import Scored, replay, watching
@@ -23,7 +23,7 @@ ENOUGH = 100
 """Episodes to expect: of fewer, chance alone moves the ratio by more than a tenth."""
 
 AR, SERIES, PROBATION = 0.9, 4, 750
-DRAWS, TAILS = 10_000, (0.025, 0.975)
+DRAWS = 10_000
 MINUTE, MINUTES_PER_DAY = 60 * 10**6, 1440.0
 
 
@@ -132,7 +132,7 @@ def pooled(name: str, told: Sequence[Episodes], budget: float, *, shadow: int = 
     promised, observed = budget * float(rows.sum()), int(opened.sum())
     low, high = nan, nan
     if promised:
-        exact, drawn = poisson(observed) / promised, bootstrap(rows, opened) / budget
+        exact, drawn = np.array(poisson(observed)) / promised, bootstrap(rows, opened) / budget
         low, high = float(min(exact[0], drawn[0])), float(max(exact[1], drawn[1]))
     return Budget(name, promised, observed, low, high, _days(told, rows), sum(map(_on_events, told)))
 
@@ -145,16 +145,6 @@ def _days(told: Sequence[Episodes], rows: IntArray) -> float | None:
 
 def _on_events(each: Episodes) -> int:
     return int((each.opened & (each.recording.labels == 1))[each.recording.begin :].sum())
-
-
-def poisson(count: int) -> FloatArray:
-    """Exact interval (2,) of the mean of which a count came (Garwood 1936).
-
-    >>> poisson(100).round(2)
-    array([ 81.36, 121.63])
-    """
-    low, high = TAILS
-    return np.array([gammaincinv(count, low) if count else 0.0, gammaincinv(count + 1, high)])
 
 
 def bootstrap(rows: IntArray, opened: IntArray, *, seed: int = 1) -> FloatArray:

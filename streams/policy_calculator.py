@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from scipy.stats import chi2
 
 from connectors.base import FloatArray
 from connectors.recording_files import Table, open_file
 from connectors.recordings import labels, numbers
 from detectors.evaluation.excursions import Excursions
+from detectors.evaluation.poisson import poisson
 from detectors.watch import Watch
 from streams.policy import AlertPolicy
 from streams.policy_search import Pair, Search, Trial
@@ -128,16 +128,6 @@ class Policy:
     def within(self, pair: Pair) -> bool:
         """Whether both, what was counted and what was predicted, keep to the budget."""
         return max(pair.counted / self.units, pair.predicted) <= self.budget.alerts
-
-
-def poisson(count: int) -> tuple[float, float]:
-    """The exact 95 % interval of the expectation behind a count.
-
-    >>> [round(bound, 2) for bound in poisson(0)]
-    [0.0, 3.69]
-    """
-    low = float(chi2.ppf(0.025, 2 * count)) / 2 if count else 0.0
-    return low, float(chi2.ppf(0.975, 2 * count + 2)) / 2
 
 
 def policy(

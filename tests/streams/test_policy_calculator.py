@@ -11,13 +11,14 @@ from scipy.signal import lfilter
 from typer.testing import CliRunner
 
 from detectors.base import FloatArray, IntArray
+from detectors.evaluation.poisson import poisson
 from detectors.gaussian import Gaussian
 from detectors.likelihood import Likelihood
 from detectors.watch import Watch
 from streams.cli import app
 from streams.pipeline import Pipeline, PipelineWatch
 from streams.policy import AlertPolicy, OpenAfter
-from streams.policy_calculator import Policy, budget_of, poisson, policy
+from streams.policy_calculator import Policy, budget_of, policy
 from streams.policy_search import Pair
 from streams.recorded import columns, replay
 from streams.watch_text import watch_of
