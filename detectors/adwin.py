@@ -1,7 +1,7 @@
 """ADWIN: a window that grows while its mean stands, kept as an exponential histogram."""
 
 from dataclasses import dataclass
-from math import log, nextafter, sqrt
+from math import log, sqrt
 from typing import ClassVar
 
 import msgspec
@@ -10,12 +10,10 @@ from numba import njit
 
 from detectors.base import Batch, Drift, FloatArray, IntArray, Scores
 from detectors.check import require
+from detectors.statistic import BELOW
 
 ROWS = 24
 """Rows of buckets; row r holds buckets of 2**r readings: with 5 a row, 84 million readings, 1.4 kB a series."""
-
-BELOW = nextafter(1.0, 0.0)
-"""The largest statistic that is no decision."""
 
 
 @dataclass(slots=True)

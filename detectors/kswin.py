@@ -10,6 +10,7 @@ from numba import njit
 
 from detectors.base import Batch, Drift, FloatArray, IntArray, Scores
 from detectors.check import require
+from detectors.hashing import hashed
 from detectors.two_samples import distance, smallest_distance
 
 
@@ -96,14 +97,8 @@ def critical_distance(*, size: int, alpha: float) -> int:
 
 @njit(cache=True, nogil=True, inline="always")
 def _uniform(seed: int, step: int, draw: int) -> float:
-    """A number in [0, 1) that depends on nothing else: the finaliser of SplitMix64, once for each argument."""
-    h = np.uint64(0)
-    for part in (seed, step, draw):
-        h = (h ^ np.uint64(part)) + np.uint64(0x9E3779B97F4A7C15)
-        h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        h = h ^ (h >> np.uint64(31))
-    return float(h >> np.uint64(11)) * 2.0**-53
+    """A number in [0, 1) that depends on nothing else."""
+    return float(hashed(seed, step, draw) >> np.uint64(11)) * 2.0**-53
 
 
 @njit(cache=True, nogil=True)

@@ -1,7 +1,7 @@
 """Page-Hinkley: a cumulative sum of what lies off the mean."""
 
 from dataclasses import dataclass
-from math import inf, nextafter
+from math import inf
 from typing import ClassVar, Literal
 
 import msgspec
@@ -10,9 +10,7 @@ from numba import njit
 
 from detectors.base import Batch, Drift, FloatArray, IntArray, Scores
 from detectors.check import require
-
-BELOW = nextafter(1.0, 0.0)
-"""The largest statistic that is no decision."""
+from detectors.statistic import BELOW
 
 MODES = ("up", "down", "both")
 

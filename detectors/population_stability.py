@@ -1,6 +1,6 @@
 """The population stability index of two adjacent windows."""
 
-from math import inf, log, nextafter
+from math import inf, log
 from typing import ClassVar
 
 import msgspec
@@ -10,9 +10,7 @@ from numba import njit
 from detectors.adjacent import Adjacent, adjacent, slide
 from detectors.base import Batch, Drift, FloatArray, IntArray, Scores
 from detectors.check import require
-
-BELOW = nextafter(1.0, 0.0)
-"""The largest statistic that is no decision."""
+from detectors.statistic import statistic_of
 
 HALF = 0.5
 """Added to the count of every bin, so that an empty one has a logarithm."""
@@ -107,5 +105,5 @@ def _walk(
             continue
         if slide(ring[s], reference[s], recent[s], seen[s], x):
             ratio = _index(reference[s], recent[s], bins) / threshold
-            statistic[i] = max(ratio, 1.0) if ratio > 1.0 else min(ratio, BELOW)
+            statistic[i] = statistic_of(ratio, ratio > 1.0)
         seen[s] += 1

@@ -1,14 +1,12 @@
 """The SPRT's loops: every test of every series over the rows of a batch, and the votes of a series' variables."""
 
-from math import exp, nextafter
+from math import exp
 
 import numpy as np
 from numba import njit
 
 from detectors.base import BoolArray, FloatArray, IntArray
-
-BELOW = nextafter(1.0, 0.0)
-"""The largest statistic that is no decision."""
+from detectors.statistic import statistic_of
 
 
 @njit(cache=True, nogil=True)
@@ -88,7 +86,7 @@ def walk(
             drift = count[s] > (limit + fallen) / gain
             accepted[i, j] = count[s] < (lower + fallen) / gain
             ratio = max(count[s] * gain - fallen, 0.0) / limit
-            statistic[i, j] = max(ratio, 1.0) if drift else min(ratio, BELOW)
+            statistic[i, j] = statistic_of(ratio, drift)
             row_started[i, j], row_readings[i, j], row_count[i, j] = started[s], readings[s], count[s]
             row_limit[i, j] = limit
             if drift and widened.size > 0:

@@ -1,7 +1,6 @@
 """The Wasserstein distance of two adjacent windows, in standard deviations of the older one."""
 
 from functools import lru_cache
-from math import nextafter
 from typing import ClassVar
 
 import msgspec
@@ -11,9 +10,7 @@ from numba import njit
 from detectors.adjacent import Adjacent, adjacent, slide
 from detectors.base import Batch, Drift, FloatArray, IntArray, Scores
 from detectors.check import require
-
-BELOW = nextafter(1.0, 0.0)
-"""The largest statistic that is no decision."""
+from detectors.statistic import statistic_of
 
 DRAWS = 2000
 """Pairs of samples that the limit is a quantile of: four times the published number, which moves it by 3 %."""
@@ -112,5 +109,5 @@ def _walk(
             continue
         if slide(ring[s], reference[s], recent[s], seen[s], x):
             distance = _distance(reference[s], recent[s])
-            statistic[i] = max(distance / limit, 1.0) if distance > limit else min(distance / limit, BELOW)
+            statistic[i] = statistic_of(distance / limit, distance > limit)
         seen[s] += 1

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from detectors.base import IntArray
-from detectors.htm.hashing import drawn
+from detectors.hashing import drawn
 
 FURTHEST = 500.0
 """Buckets on either side that are told apart, as in NuPIC; what lies beyond stands in the last."""

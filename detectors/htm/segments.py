@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from detectors.base import BoolArray, IntArray
-from detectors.htm.hashing import drawn
+from detectors.hashing import drawn
 
 Words = NDArray[np.uint16]
 Sizes = NDArray[np.int16]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.base import IntArray
 from detectors.check import require
-from detectors.htm.hashing import drawn, hashed
+from detectors.hashing import drawn, hashed
 
 UNIT = 0.0005
 """Permanences are held as whole multiples of this."""

@@ -8,8 +8,8 @@ from numba import njit
 
 from detectors.base import IntArray, UInt8Array
 from detectors.check import require
+from detectors.hashing import drawn
 from detectors.htm.dendrites import Columns, Matches, matched, surveyed
-from detectors.htm.hashing import drawn
 from detectors.htm.segments import Past, Rules, Segments, Sizes, Words, create, evict, grow, punish, reinforce
 
 UNIT = 0.001

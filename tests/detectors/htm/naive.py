@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from detectors.htm.hashing import drawn
+from detectors.hashing import drawn
 from detectors.htm.segments import Rules
 from detectors.htm.temporal_memory import CHOICE, LOT, TOP
 

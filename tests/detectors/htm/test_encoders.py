@@ -3,9 +3,9 @@
 import numpy as np
 
 from detectors.base import IntArray
+from detectors.hashing import drawn, hashed
 from detectors.htm import date, random_distributed
 from detectors.htm.date import DAY, HOUR, ring_bits
-from detectors.htm.hashing import drawn, hashed
 
 BITS, ON = 400, 21
 SPAN = ON * (BITS // ON)
