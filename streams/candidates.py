@@ -9,15 +9,12 @@ from detectors.evaluation import baselines
 from detectors.watch import Watch
 from streams.catalog import DETECTORS, method
 from streams.pipeline import Pipeline
-from streams.policy import AlertPolicy
 from streams.recorded import watching
 
 Candidate = Callable[[Labelled], Pipeline]
 """A recording -> the pipeline that is judged on it. Raises ValueError where the two do not fit."""
 
 BASELINE = "baseline."
-
-DEFAULT = AlertPolicy()
 
 BASELINE_SCORES: Mapping[str, Callable[[FloatArray, int], FloatArray]] = {
     "constant": lambda values, _: baselines.constant(len(values)),
@@ -33,11 +30,11 @@ WATCHES = ("range", "half_space_trees")
 """detectors that stand beside every other"""
 
 
-def of_watch(watch: Watch, policy: AlertPolicy = DEFAULT) -> Candidate:
-    """A watch over all variables of a recording."""
+def of_watch(watch: Watch) -> Candidate:
+    """A watch over all variables of a recording, with the alert policy that a pipeline has by default."""
 
     def candidate(one: Labelled) -> Pipeline:
-        return watching(one.variables, watch, policy=policy)
+        return watching(one.variables, watch)
 
     return candidate
 

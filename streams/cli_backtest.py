@@ -39,7 +39,7 @@ def backtest(
         span = module.Span(sections.instant(begin), sections.instant(end), sections.nanoseconds(warm_up))
         ready, source = module.history(configuration.load(config), config, pipeline, span, recording or [])
         found = module.backtest(ready, source, span)
-        machine = work("bench.detectors").machine()
+        machine = work("machine").machine()
         files = work("report.backtest_files")
         written = [] if report is None else files.write(report, found, span, pipeline=pipeline, machine=machine)
     if as_json:

@@ -41,7 +41,7 @@ def budget(
         with out.status("") as status:
             lines = [line for one in watches for line in _lines(found, one, episodes, status)]
     if as_json:
-        show({"machine": work("bench.detectors").machine(), "figures": _figures(lines)})
+        show({"machine": work("machine").machine(), "figures": _figures(lines)})
         return
     out.print(_table(lines), NOTE, sep="\n")
     for text in dict.fromkeys(_too_little(line) for line in lines if line["all"].promised < work("budget").ENOUGH):

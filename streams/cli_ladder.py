@@ -45,7 +45,7 @@ def ladder(
             climbed = climbing.climb(recordings, watches, seed=seed, tell=status.update)
     abilities = climbing.summary(climbed)
     if as_json:
-        show({"machine": work("bench.detectors").machine(), "figures": climbing.figures(abilities)})
+        show({"machine": work("machine").machine(), "figures": climbing.figures(abilities)})
         return
     for name, kinds in abilities.items():
         out.print(_table(name, kinds, climbing.BUDGETS))
@@ -56,6 +56,7 @@ def ladder(
 
 def _table(watch: str, kinds: Any, budgets: tuple[int, ...]) -> Table:
     """A line for each kind."""
+    number = work("say").number
     at, others = budgets.index(SHOWN), [k for k, budget in enumerate(budgets) if budget != SHOWN]
     wider = [f"all@{budgets[k]}" for k in others]
     made = Table("", "places", "chance", *"12345", *wider, "C-index", "tau-b", "delay", box=None)
@@ -65,10 +66,6 @@ def _table(watch: str, kinds: Any, budgets: tuple[int, ...]) -> Table:
         column.justify = "right"
     for kind, ability in kinds.items():
         shares = [*ability.found[at], *(ability.found[k, 1:].mean() for k in others)]
-        ranked = [_cell(value, ".2f") for value in (*shares, ability.concordance, ability.tau_b)]
-        made.add_row(kind.replace("_", " "), str(ability.places), *ranked, _cell(ability.delays[at], ".0f"))
+        ranked = [number(value, ".2f") for value in (*shares, ability.concordance, ability.tau_b)]
+        made.add_row(kind.replace("_", " "), str(ability.places), *ranked, number(ability.delays[at], ".0f"))
     return made
-
-
-def _cell(value: float, form: str) -> str:
-    return "–" if value != value else format(value, form)

@@ -34,7 +34,7 @@ def policy(
         with out.status("") as status:
             found = calculator.policy(recording, made, wanted, alerts, status.update)
     if as_json:
-        report = {"machine": work("bench.detectors").machine(), "figures": figures(found)}
+        report = {"machine": work("machine").machine(), "figures": figures(found)}
         show({**report, "assumptions": assumptions(found)})
     else:
         for line in recommendation(found):

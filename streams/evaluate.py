@@ -16,6 +16,7 @@ from detectors.evaluation.vus import period
 from streams.candidates import BASELINE, BASELINE_SCORES, Candidate
 from streams.judging import Figures, alarmed, alerted, means, ranked
 from streams.recorded import Replayed, replay
+from streams.warm import warm
 
 FEW = 2
 """recordings of a suite in a quick evaluation"""
@@ -95,7 +96,7 @@ def evaluate(
     """
     evaluation = Evaluation(tolerance)
     for candidate in candidates if found else ():
-        replay(candidate(found[0]), found[0].path)  # compiles, which is no part of a reading's cost
+        warm(candidate(found[0]))  # compiles, which is no part of a reading's cost
     for one in found:
         tell(one)
         values = numbers(one.path)[1]

@@ -1,12 +1,12 @@
 """What an evaluation found, as tables for the terminal and figures for programs."""
 
 from collections.abc import Mapping
-from math import nan
 
 from rich.table import Table
 
 from detectors.evaluation.adjusted import WARNING
-from streams.evaluate import Evaluation, by_kind, by_slice, nab_scores, summary
+from streams.evaluate import Evaluation, by_kind, by_slice, summary
+from streams.say import number
 
 __all__ = ["COLUMNS", "NOTE", "POINT_ADJUSTED", "WARNING", "figures", "nab_table", "slices", "table"]
 
@@ -44,7 +44,7 @@ def table(means: Means, columns: Mapping[str, tuple[str, str]] = COLUMNS) -> Tab
     for column in made.columns[1:]:
         column.justify = "right"
     for watch, figures in means.items():
-        made.add_row(watch, *(_cell(figures.get(name, nan), form) for name, (_, form) in columns.items()))
+        made.add_row(watch, *(number(figures.get(name), form) for name, (_, form) in columns.items()))
     return made
 
 
@@ -55,7 +55,7 @@ def slices(by_slice: Means, heading: str, form: str = ".3f") -> Table:
     for column in made.columns[1:]:
         column.justify = "right"
     for name, means in by_slice.items():
-        made.add_row(name, *(_cell(means.get(watch, nan), form) for watch in watches))
+        made.add_row(name, *(number(means.get(watch), form) for watch in watches))
     return made
 
 
@@ -65,17 +65,13 @@ def nab_table(scores: Means) -> Table:
     for column in made.columns[1:]:
         column.justify = "right"
     for watch, profiles in scores.items():
-        made.add_row(watch, *(_cell(value, ".1f") for value in profiles.values()))
+        made.add_row(watch, *(number(value, ".1f") for value in profiles.values()))
     return made
 
 
-def _cell(value: float, form: str) -> str:
-    return "–" if value != value else format(value, form)
-
-
-def figures(evaluation: Evaluation) -> dict[str, float]:
+def figures(evaluation: Evaluation, nab: Means) -> dict[str, float]:
     """Dotted names to numbers."""
-    means, nab = summary(evaluation), nab_scores(evaluation)
+    means = summary(evaluation)
     found = {f"{watch}.{name}": value for watch, told in means.items() for name, value in told.items()}
     found |= {f"{watch}.nab.{name}": value for watch, told in nab.items() for name, value in told.items()}
     kinds = by_kind(evaluation)

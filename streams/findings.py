@@ -7,9 +7,9 @@ from connectors.suites import Labelled
 from detectors.conformal import Conformal
 from detectors.watch import Watch
 from streams import budget
-from streams.bench.detectors import machine
 from streams.evaluate import Evaluation, nab_scores
 from streams.evaluation_table import figures
+from streams.machine import machine
 from streams.nab_scoreboard import SERIES, published
 from streams.policy import AlertPolicy
 from streams.report.contents import Report
@@ -29,14 +29,15 @@ def report(
     """
     found = list({one.recording.path: one.recording for one in evaluation.judged}.values())
     budgets = [kept for watch in watches if isinstance(watch.calibrator, Conformal) for kept in _budgets(found, watch)]
-    named = figures(evaluation) | {
+    nab = nab_scores(evaluation)
+    named = figures(evaluation, nab) | {
         f"budget.{kept.name}.{what}": value
         for kept in budgets
         for what, value in (("promised", kept.promised), ("observed", float(kept.observed)), ("ratio", kept.ratio))
     }
     return Report(
         evaluation=evaluation, figures={"machine": machine(), "figures": named}, watches=watches,
-        nab=nab_scores(evaluation),
+        nab=nab,
         published=_published(found, folders),
         proved=proved, budgets=budgets,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -18,6 +19,15 @@ def moment(ns: int | None) -> str:
     '2013-12-14 01:05:00'
     """
     return "" if ns is None else datetime.fromtimestamp(ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def number(value: float | None, form: str) -> str:
+    """A figure; a dash where it is not defined.
+
+    >>> number(0.1234, ".2f"), number(None, ".2f")
+    ('0.12', '–')
+    """
+    return "–" if value is None or not isfinite(value) else format(value, form)
 
 
 def _span(ns: int) -> str:

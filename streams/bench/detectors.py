@@ -1,16 +1,12 @@
 """Speed, size, and snapshot time of every method and of the embedded worker, on one core."""
 
 import asyncio
-import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
 from connectors.base import Column, Records, Snapshot
@@ -23,6 +19,7 @@ from streams.bench import htm
 from streams.catalog import CALIBRATORS, DETECTORS, DRIFT_TESTS, method
 from streams.decode.decoder import decoder
 from streams.decode.formats import JSON
+from streams.machine import machine
 from streams.pipeline import Limits, Pipeline, PipelineWatch
 from streams.policy import AlertPolicy
 from streams.worker import Worker
@@ -60,18 +57,6 @@ def measure(*, quick: bool) -> dict[str, Any]:
     figures["embedded.readings_per_s"] = embedded(rounds=2 if quick else 7)
     figures["embedded.minute_of_1000000_series_s"] = minute(1_000_000)
     return {"machine": machine(), "figures": figures}
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return {
-        "cpu": cpu[0].partition(": ")[2] if cpu else platform.processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-    }
 
 
 def _stage(tag: str, stage: Any, quick: bool) -> Figures:

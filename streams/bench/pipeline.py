@@ -12,10 +12,10 @@ import structlog
 from connectors.base import Column, Points
 from connectors.influxdb.lines import lines
 from connectors.kafka import topics
-from streams.bench.detectors import machine
 from streams.bench.latency import ALERTS, latency
 from streams.bench.topic import PARTITIONS, Load, create, fill
 from streams.bench.workers import Bench, apart, at, ceiling, folder, peer, together, worker, working
+from streams.machine import machine
 
 log = structlog.get_logger()
 

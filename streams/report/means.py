@@ -8,7 +8,8 @@ from streams.candidates import BASELINE
 from streams.evaluate import summary
 from streams.report.contents import Report
 from streams.report.html import cell, head, name, paragraph, section, table, text
-from streams.report.metrics import best, columns, metric, shown, title
+from streams.report.metrics import best, columns, metric, title
+from streams.say import number
 
 ADJUSTED = "point_adjusted_f1"
 RANDOM = BASELINE + "random"
@@ -42,7 +43,7 @@ def _compared(of: Mapping[str, Mapping[str, float]], figures: Sequence[str]) -> 
     tops = {f: best([told.get(f) for told in of.values() if _may_be_best(f, told)], metric(f).better) for f in figures}
     for watch, told in of.items():
         marks = ["best" if _may_be_best(f, told) and told.get(f, nan) == tops[f] else "" for f in figures]
-        cells = [cell(shown(told.get(f), metric(f).form), mark=mark) for f, mark in zip(figures, marks, strict=True)]
+        cells = [cell(number(told.get(f), metric(f).form), mark=mark) for f, mark in zip(figures, marks, strict=True)]
         is_baseline = watch.startswith(BASELINE)
         kind = "baseline rule" if is_baseline > was else "baseline" if is_baseline else ""
         rows.append(f'<tr class="{kind}">{name(watch)}{"".join(cells)}</tr>')
@@ -73,7 +74,7 @@ def _adjusted(report: Report) -> str:
     if RANDOM not in of:
         return ""
     rows = [
-        name(watch) + cell(shown(value, ".3f")) + cell(shown(of[RANDOM], ".3f"))
+        name(watch) + cell(number(value, ".3f")) + cell(number(of[RANDOM], ".3f"))
         for watch, value in of.items()
         if not watch.startswith(BASELINE)
     ]
@@ -90,9 +91,9 @@ def nab(report: Report) -> str:
     tops = {p: best([told.get(p) for told in both], 1) for p in profiles}
     rows = []
     for kind, scores in (("", report.nab), ("published", report.published)):
-        for number, (watch, told) in enumerate(scores.items()):
-            cells = [cell(shown(told.get(p), ".1f"), mark="best" if told.get(p) == tops[p] else "") for p in profiles]
-            line = "baseline" if watch.startswith(BASELINE) else f"{kind} rule" if kind and not number else kind
+        for at, (watch, told) in enumerate(scores.items()):
+            cells = [cell(number(told.get(p), ".1f"), mark="best" if told.get(p) == tops[p] else "") for p in profiles]
+            line = "baseline" if watch.startswith(BASELINE) else f"{kind} rule" if kind and not at else kind
             rows.append(f'<tr class="{line}">{name(watch + (" (published)" if kind else ""))}{"".join(cells)}</tr>')
     caption = (
         "0 = no alarm at all, 100 = perfect. The threshold is the one that the labels like best, as the benchmark does "

@@ -97,11 +97,6 @@ def title(of: Metric) -> str:
     return f"{of.meaning[:1].upper()}{of.meaning[1:]}. {DIRECTIONS[of.better]}".strip()
 
 
-def shown(value: float | None, form: str) -> str:
-    """A dash where it is not defined."""
-    return "–" if value is None or not isfinite(value) else format(value, form)
-
-
 def best(values: list[float | None], better: int) -> float | None:
     """The best of those that are defined; None if no direction is better, or none is worse."""
     known = [value for value in values if value is not None and isfinite(value)]

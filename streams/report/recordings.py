@@ -10,9 +10,9 @@ from streams.candidates import BASELINE
 from streams.evaluate import Judged
 from streams.report.contents import Report
 from streams.report.html import cell, head, name, paragraph, section, table, text
-from streams.report.metrics import shown
 from streams.report.panel import Panel
 from streams.report.plot import plot, score_panel, value_panel
+from streams.say import number
 
 MOST = 60
 """plots in a page"""
@@ -75,13 +75,13 @@ def _all_scored(report: Report) -> list[Judged]:
 
 def _size(one: Judged) -> str:
     of, known = one.recording, one.figures.get("events")
-    return cell(f"{len(of.labels):,}") + cell(shown(known, ".0f"))
+    return cell(f"{len(of.labels):,}") + cell(number(known, ".0f"))
 
 
 def _cells(one: Judged | None) -> str:
     of = one.figures if one else {}
     return "".join(
-        cell(shown(of.get(figure), form))
+        cell(number(of.get(figure), form))
         for figure, form in (("vus_pr", ".3f"), ("found", ".0f"), ("false_alerts", ".0f"))
     )
 

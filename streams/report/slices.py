@@ -6,7 +6,8 @@ from streams.candidates import BASELINE
 from streams.evaluate import by_kind, by_slice
 from streams.report.contents import Report
 from streams.report.html import cell, head, name, section, table, words
-from streams.report.metrics import best, metric, shown
+from streams.report.metrics import best, metric
+from streams.say import number
 
 
 def slices(report: Report, figure: str = "vus_pr") -> str:
@@ -49,7 +50,7 @@ def _marked(of: Mapping[str, Mapping[str, float]], watches: list[str], form: str
     rows = {}
     for slice_, told in of.items():
         marks = ["worst" if lows[w] is not None and told.get(w) == lows[w] else "" for w in watches]
-        rows[slice_] = "".join(cell(shown(told.get(w), form), mark=m) for w, m in zip(watches, marks, strict=True))
+        rows[slice_] = "".join(cell(number(told.get(w), form), mark=m) for w, m in zip(watches, marks, strict=True))
     return rows
 
 
@@ -58,4 +59,4 @@ def _best_baseline(told: Mapping[str, float], form: str) -> str:
     if not beside:
         return cell("–") + words("")
     first = max(beside, key=beside.__getitem__)
-    return cell(shown(beside[first], form)) + words(first.removeprefix(BASELINE))
+    return cell(number(beside[first], form)) + words(first.removeprefix(BASELINE))

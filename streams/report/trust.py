@@ -3,7 +3,7 @@
 from streams.budget import ENOUGH, Budget
 from streams.report.contents import Report
 from streams.report.html import cell, head, name, paragraph, section, table, words
-from streams.report.metrics import shown
+from streams.say import number
 
 FACTOR = 1.5
 """within which a promise counts as kept"""
@@ -14,7 +14,7 @@ def budgets(report: Report) -> str:
     rows = []
     for of in report.budgets:
         numbers = [(of.promised, ".1f"), (of.observed, ".0f"), (of.ratio, ".2f"), (of.low, ".2f"), (of.high, ".2f")]
-        cells = [cell(shown(value, form)) for value, form in [*numbers, (of.days, ".1f")]]
+        cells = [cell(number(value, form)) for value, form in [*numbers, (of.days, ".1f")]]
         rows.append(name(of.name) + "".join(cells) + _verdict(of))
     heads = [head("watch and recordings"), *map(head, ("promised", "observed", "ratio", "low", "high", "days"))]
     caption = "Alarm episodes on rows labelled normal. The interval is that of the ratio, 95 %."

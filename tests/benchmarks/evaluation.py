@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from connectors.suites import SUITES
-from streams.bench.detectors import machine
 from streams.candidates import BASELINE, baseline_watches, of_watch
 from streams.evaluate import evaluate, nab_scores, recordings, summary
+from streams.machine import machine
 from streams.terminal import level
 from streams.watch_text import watch_of
 
