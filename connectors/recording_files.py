@@ -47,6 +47,10 @@ class Table:
         self._template = self._row_template()
         self.first = orjson.dumps([path.stem, table.column_names, self._first_row()])
 
+    def holds_several_series(self) -> bool:
+        """Whether its rows belong to more than one."""
+        return self.names_series and len(set(self._keys(self._table))) > 1
+
     def records(self, begin: int, end: int) -> tuple[Column, Column]:
         part = self._table.slice(begin, end - begin)
         cells = [self._written(name, part.column(name)) for name in part.column_names]

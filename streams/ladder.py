@@ -113,7 +113,7 @@ def _numbers(path: Path) -> tuple[tuple[str, ...], FloatArray]:
     file = open_file(path, time="timestamp", series="series")
     if not isinstance(file, Table):
         raise ValueError(f"{path}: a ladder is planted into columns of numbers, of .csv or .parquet")
-    if file.names_series and len(set(file.records(0, file.rows)[0])) > 1:
+    if file.holds_several_series():
         raise ValueError(f"{path}: there are several series in it; give each a file of its own")
     return numbers(path)
 

@@ -180,7 +180,7 @@ def _clock(path: Path, budget: Budget) -> tuple[float, float]:
     if path.suffix not in (".csv", ".parquet"):
         raise ValueError(f"{path}: the policy reads columns; a recording for it ends in .csv or .parquet")
     file = open_file(path, time="timestamp", series="series")
-    if isinstance(file, Table) and file.names_series and len(set(file.records(0, file.rows)[0])) > 1:
+    if isinstance(file, Table) and file.holds_several_series():
         raise ValueError(f"{path}: holds several series, and a budget is for one; give a file with one of them")
     steps = np.diff(file.times)
     step = float(np.median(steps[steps > 0])) / 1e9 if (steps > 0).any() else nan
